@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+const HostPath = z.string().startsWith('/');
+const Command = z.array(z.string().min(1)).min(1);
+
+/** The agent's configuration file. Every path is one of the host; everything is optional. */
+export const AgentConfig = z.strictObject({
+  hostRoot: HostPath.default('/').describe("where the host's root is mounted in the agent's container"),
+  stateDir: HostPath.default('/var/lib/node-agent').describe('a folder that both slots share'),
+  certDir: HostPath.default('/etc/KubeOS/certs').describe('certificates that an image may name'),
+  slots: z
+    .record(z.string(), HostPath)
+    .optional()
+    .describe('block devices, or plain files for trying it out; found by partition label if absent'),
+  versionField: z.enum(['VERSION_ID', 'PRETTY_NAME']).default('VERSION_ID'),
+  bootLoader: z
+    .strictObject({
+      type: z.literal('grub').default('grub'),
+      environment: HostPath.optional().describe(
+        "GRUB's environment block; found in the usual places if absent",
+      ),
+      config: HostPath.optional().describe(
+        "GRUB's configuration; found beside the environment block if absent",
+      ),
+      entries: z.strictObject({ A: z.string(), B: z.string() }).default({ A: 'A', B: 'B' }),
+      allowPlainSwitch: z
+        .boolean()
+        .default(false)
+        .describe('switch the default entry where the boot loader cannot try once: no automatic fallback'),
+    })
+    .prefault({}),
+  rebootCommand: Command.optional().describe(
+    "asks the host's init for a reboot; systemctl in the host if absent",
+  ),
+  healthCommand: Command.optional().describe('must exit 0 before a trial boot is kept'),
+  healthTimeoutSeconds: z.int().min(1).default(60),
+  rebootTimeoutSeconds: z
+    .int()
+    .min(1)
+    .default(300)
+    .describe('a forced reboot follows when init did not do it'),
+  trialSeconds: z.int().min(10).optional().describe("overrides the plan's limit"),
+  stallSeconds: z.int().min(1).optional().describe("overrides the plan's limit"),
+});
+export type AgentConfig = z.infer<typeof AgentConfig>;

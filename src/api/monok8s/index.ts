@@ -1,0 +1,3 @@
+export * from './names.ts';
+export * from './osupgrade.ts';
+export * from './osupgradeprogress.ts';

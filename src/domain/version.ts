@@ -1,0 +1,20 @@
+import semver from 'semver';
+
+/** Reads `v1.35.3`, `1.35.3`, `1.35` or `2`; `undefined` for anything that is no version. */
+export const parseVersion = (text: string): semver.SemVer | undefined =>
+  semver.parse(text, { loose: true }) ??
+  (/^v?\d+(\.\d+)?$/.test(text) ? semver.coerce(text) : null) ??
+  undefined;
+
+/** Same version, with or without the leading `v`. Texts that are no versions are compared as they are. */
+export function isSameVersion(left: string, right: string): boolean {
+  const [l, r] = [parseVersion(left), parseVersion(right)];
+  return l && r ? l.compare(r) === 0 && l.build.join() === r.build.join() : left === right;
+}
+
+/** Writes `version` in the style of `like`: with a leading `v` if that has one. */
+export function inStyleOf(like: string, version: string): string {
+  if (parseVersion(version) === undefined || !/^v?\d/.test(like)) return version;
+  const bare = version.replace(/^v/, '');
+  return like.startsWith('v') ? `v${bare}` : bare;
+}
