@@ -18,3 +18,11 @@ export function inStyleOf(like: string, version: string): string {
   const bare = version.replace(/^v/, '');
   return like.startsWith('v') ? `v${bare}` : bare;
 }
+
+/** Versions in descending order; what is no version comes last, as it stands. */
+export const newestFirst = (versions: readonly string[]): string[] =>
+  versions.toSorted((left, right) => {
+    const [l, r] = [parseVersion(left), parseVersion(right)];
+    if (l && r) return r.compare(l) || r.compareBuild(l);
+    return Number(r !== undefined) - Number(l !== undefined);
+  });
