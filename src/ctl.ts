@@ -18,6 +18,7 @@ const context: CliContext = {
   stderr: process.stderr,
   isTerminal: process.stdout.isTTY === true && process.env.TERM !== 'dumb',
   columns: process.stdout.columns ?? 100,
+  rows: process.stdout.rows ?? 50,
   clock: systemClock,
   signal: ending.signal,
   readStdin: () => text(process.stdin),

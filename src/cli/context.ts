@@ -13,8 +13,9 @@ export interface CliContext {
   readonly stderr: TextOutput;
   /** Text may be coloured and drawn over. */
   readonly isTerminal: boolean;
-  /** Width of the terminal, in characters. */
+  /** Width and height of the terminal, in characters. */
   readonly columns: number;
+  readonly rows: number;
   readonly clock: Clock;
   /** Ends when the person or the system wants the program to end. */
   readonly signal: AbortSignal;

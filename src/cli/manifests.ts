@@ -28,7 +28,7 @@ export async function readManifests(part: Part): Promise<Document[]> {
 
 /** Manifests as one YAML text. */
 export const writeManifests = (documents: readonly Document[]): string =>
-  documents.map(document => document.toString({ lineWidth: 0 })).join('---\n');
+  documents.map(document => document.toString({ lineWidth: 0 }).replace(/^---\n/m, '')).join('---\n');
 
 /** `config` lies beside the folder of the sources as well as beside that of a bundle. */
 function findConfigFolder(): string {

@@ -1,7 +1,10 @@
 import { Command } from 'commander';
+import { registerCatalog } from './catalog.ts';
 import type { CliContext } from './context.ts';
 import { registerCreate } from './create.ts';
 import { reportFailure } from './exit.ts';
+import { registerRetry } from './retry.ts';
+import { registerStatus } from './status.ts';
 
 /** The two long-running programs. Their code is loaded only when they are asked for. */
 const PROGRAMS = {
@@ -56,6 +59,9 @@ async function buildProgram(args: readonly string[], context: CliContext): Promi
     // Inherited by the commands: they throw, so that the exit code is decided in one place.
     .exitOverride();
   registerCreate(program, context);
+  registerStatus(program, context);
+  registerRetry(program, context);
+  registerCatalog(program, context);
   await registerPrograms(program, args);
   return program;
 }

@@ -1,0 +1,125 @@
+import { MANAGED_LABEL, type OSUpgrade, type OSUpgradeProgress, type Phase } from '../api/monok8s/index.ts';
+import type { OSInstance } from '../api/openeuler/index.ts';
+import type { NodeFacts } from '../domain/node.ts';
+
+/** The objects that the picture of the fleet is made of. */
+export interface FleetObjects {
+  readonly upgrades: readonly OSUpgrade[];
+  readonly progresses: readonly OSUpgradeProgress[];
+  readonly instances: readonly OSInstance[];
+  readonly nodes: readonly NodeFacts[];
+}
+
+/** One request, as a person wants to see it. */
+export interface RequestRow {
+  readonly name: string;
+  readonly desired: string;
+  readonly resolved: string;
+  readonly phase: string;
+  /** `3 nodes: 1 updated, 2 waiting` */
+  readonly counts: string;
+  readonly message: string;
+}
+
+/** One node, as a person wants to see it. */
+export interface NodeRow {
+  readonly name: string;
+  readonly current: string;
+  readonly target: string;
+  readonly phase: Phase | 'Idle';
+  /** `NotReady`, `cordoned` */
+  readonly flags: readonly string[];
+  readonly bytes?: { readonly done: number; readonly total: number };
+  /** Milliseconds that the phase lasts, or that the whole upgrade took once it has ended. */
+  readonly durationMs?: number;
+  readonly message: string;
+}
+
+const ENDED: ReadonlySet<Phase> = new Set(['Completed', 'Failed', 'RolledBack']);
+
+/** Tells whether a phase is an end. */
+export const hasEnded = (phase: Phase | 'Idle' | undefined): boolean =>
+  phase !== undefined && phase !== 'Idle' && ENDED.has(phase);
+
+/** The requests, oldest first. */
+export const describeRequests = ({ upgrades }: FleetObjects): RequestRow[] =>
+  upgrades.toSorted(byAge).map(({ metadata, spec, status }) => ({
+    name: metadata.name,
+    desired: spec.version,
+    resolved: status?.resolvedVersion ?? '',
+    phase: `${status?.phase ?? 'New'}${spec.paused ? ' (paused)' : ''}`,
+    counts: describeCounts(status?.nodes),
+    message: status?.message ?? (status === undefined ? 'no controller has looked at it yet' : ''),
+  }));
+
+function describeCounts(counts: NonNullable<OSUpgrade['status']>['nodes']): string {
+  if (counts === undefined) return '';
+  const { total, ...parts } = counts;
+  const named = Object.entries(parts)
+    .filter(([, count]) => count > 0)
+    .map(([part, count]) => `${count} ${part}`);
+  return `${total} ${total === 1 ? 'node' : 'nodes'}${named.length > 0 ? `: ${named.join(', ')}` : ''}`;
+}
+
+/** Every node that has an agent or something to do, by name. */
+export function describeNodes(objects: FleetObjects, nowMs: number): NodeRow[] {
+  const { nodes, instances, progresses } = objects;
+  const facts = new Map(nodes.map(node => [node.name, node]));
+  const reports = new Map(instances.map(instance => [instance.metadata.name, instance]));
+  const work = Map.groupBy(progresses, ({ spec }) => spec.nodeName);
+  const managed = nodes.filter(({ labels }) => labels[MANAGED_LABEL] === 'true').map(({ name }) => name);
+  const names = new Set([...managed, ...reports.keys(), ...work.keys()]);
+  return [...names].sort(byName).map(name => {
+    const row = describeWork(chooseProgress(work.get(name) ?? []), nowMs);
+    const booted = reports.get(name)?.status?.slots?.find(slot => slot.booted);
+    return { ...row, name, current: row.current || (booted?.version ?? ''), flags: flagsOf(facts.get(name)) };
+  });
+}
+
+const byName = new Intl.Collator('en', { numeric: true }).compare;
+
+const byAge = (left: OSUpgrade | OSUpgradeProgress, right: OSUpgrade | OSUpgradeProgress): number =>
+  ageKey(left).localeCompare(ageKey(right));
+const ageKey = ({ metadata }: OSUpgrade | OSUpgradeProgress): string =>
+  `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
+
+/** What the node works on: the oldest that has not ended, else the newest. */
+function chooseProgress(progresses: readonly OSUpgradeProgress[]): OSUpgradeProgress | undefined {
+  const sorted = progresses.toSorted(byAge);
+  return sorted.find(({ status }) => !hasEnded(status?.phase)) ?? sorted.at(-1);
+}
+
+const flagsOf = (node: NodeFacts | undefined): string[] =>
+  node === undefined
+    ? ['no such node']
+    : [...(node.ready ? [] : ['NotReady']), ...(node.unschedulable ? ['cordoned'] : [])];
+
+function describeWork(
+  progress: OSUpgradeProgress | undefined,
+  nowMs: number,
+): Omit<NodeRow, 'name' | 'flags'> {
+  if (progress === undefined) return { current: '', target: '', phase: 'Idle', message: '' };
+  const { spec, status = {} } = progress;
+  const durationMs = durationOf(status, nowMs);
+  return {
+    current: status.currentVersion ?? '',
+    target: status.targetVersion ?? spec.plan?.targetVersion ?? '',
+    phase: status.phase ?? 'Pending',
+    ...(durationMs !== undefined && { durationMs }),
+    ...(isMoving(status.phase) &&
+      status.progress && { bytes: { done: status.progress.bytesDone, total: status.progress.bytesTotal } }),
+    message: [status.failureReason, status.message].filter(Boolean).join(': '),
+  };
+}
+
+const isMoving = (phase: Phase | undefined): boolean => phase === 'Downloading' || phase === 'Installing';
+
+type Status = NonNullable<OSUpgradeProgress['status']>;
+
+function durationOf({ phase, startedAt, completedAt, history }: Status, nowMs: number): number | undefined {
+  const since = hasEnded(phase) ? startedAt : history?.at(-1)?.startedAt;
+  const until = hasEnded(phase) ? completedAt : undefined;
+  if (!since || (hasEnded(phase) && !until)) return undefined;
+  const durationMs = (until ? Date.parse(until) : nowMs) - Date.parse(since);
+  return Number.isFinite(durationMs) && durationMs >= 0 ? durationMs : undefined;
+}

@@ -1,0 +1,127 @@
+import { toTimestamp } from '../domain/clock.ts';
+import type { FullKubeClient } from '../kube/client.ts';
+import { createInformer } from '../kube/informer.ts';
+import type { Informer } from '../kube/types.ts';
+import { type CliContext, createCliLog, print } from './context.ts';
+import {
+  describeNodes,
+  describeRequests,
+  type FleetObjects,
+  type NodeRow,
+  type RequestRow,
+} from './fleet.ts';
+import { drawFleet, type FleetKind, type FleetKinds } from './status.ts';
+
+/** At most so many pictures in a second, however much happens. */
+const MIN_INTERVAL_MS = 200;
+/** Durations in the picture grow while nothing happens. */
+const TICK_MS = 1000;
+
+/** Follows the fleet until the context's signal: draws over the old picture on a terminal, else a line for each change. */
+export async function watchFleet(
+  client: FullKubeClient,
+  kinds: FleetKinds,
+  context: CliContext,
+): Promise<void> {
+  const { signal } = context;
+  if (signal.aborted) return;
+  const render = context.isTerminal ? createScreen(context) : createChangeLog(context);
+  const fleet = await followFleet(client, kinds, context, () => schedule());
+  let timer: NodeJS.Timeout | undefined;
+  const draw = () => {
+    timer = undefined;
+    render(fleet());
+  };
+  const schedule = () => {
+    timer ??= setTimeout(draw, MIN_INTERVAL_MS);
+  };
+  draw();
+  const tick = setInterval(schedule, TICK_MS);
+  await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+  clearInterval(tick);
+  clearTimeout(timer);
+}
+
+/** Starts a cache for each kind that may be read; answers what reads them all. */
+async function followFleet(
+  client: FullKubeClient,
+  kinds: FleetKinds,
+  { clock, signal }: CliContext,
+  onChange: () => void,
+): Promise<() => FleetObjects> {
+  const log = await createCliLog();
+  let isReady = false;
+  const follow = async <T>({
+    resource,
+    selection,
+    isAllowed,
+  }: FleetKind<T>): Promise<Pick<Informer<T>, 'list'>> => {
+    if (!isAllowed) return { list: () => [] };
+    const onOwnChange = () => {
+      if (isReady) onChange();
+    };
+    const options = { client, resource, selection, log, clock, random: Math.random, onChange: onOwnChange };
+    const informer = createInformer(options);
+    await informer.start(signal);
+    return informer;
+  };
+  const [upgrades, progresses, instances, nodes] = await Promise.all([
+    follow(kinds.upgrades),
+    follow(kinds.progresses),
+    follow(kinds.instances),
+    follow(kinds.nodes),
+  ]);
+  isReady = true;
+  return () => ({
+    upgrades: upgrades.list(),
+    progresses: progresses.list(),
+    instances: instances.list(),
+    nodes: nodes.list(),
+  });
+}
+
+const CLEAR = '\x1b[2J';
+const HOME = '\x1b[H';
+const CLEAR_LINE_END = '\x1b[K';
+const CLEAR_BELOW = '\x1b[J';
+
+/** Draws each picture over the one before, without flicker. */
+function createScreen(context: CliContext): (objects: FleetObjects) => void {
+  context.stdout.write(CLEAR);
+  return objects => {
+    const lines = drawFleet(objects, context);
+    const room = context.rows - 2;
+    const shown =
+      lines.length <= room ? lines : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} more lines`];
+    const text = shown.map(line => `${line}${CLEAR_LINE_END}\n`).join('');
+    context.stdout.write(`${HOME}${text}${CLEAR_BELOW}`);
+  };
+}
+
+/** Writes a line for each request and node that changed in anything but its duration. */
+function createChangeLog(context: CliContext): (objects: FleetObjects) => void {
+  const last = new Map<string, string>();
+  return objects => {
+    const nowMs = context.clock.nowMs();
+    const lines = [
+      ...describeRequests(objects).map(row => [`request ${row.name}`, requestLine(row)] as const),
+      ...describeNodes(objects, nowMs).map(row => [`node ${row.name}`, nodeLine(row)] as const),
+    ];
+    for (const [subject, text] of lines) {
+      if (last.get(subject) === text) continue;
+      last.set(subject, text);
+      print(context, `${toTimestamp(nowMs)} ${subject}: ${text}`);
+    }
+  };
+}
+
+const requestLine = ({ desired, resolved, phase, counts, message }: RequestRow): string =>
+  [`${desired}${resolved && resolved !== desired ? ` = ${resolved}` : ''}`, phase, counts, message]
+    .filter(Boolean)
+    .join(', ');
+
+function nodeLine({ current, target, phase, bytes, flags, message }: NodeRow): string {
+  const share = bytes && bytes.total > 0 ? `${Math.floor((bytes.done / bytes.total) * 100)}%` : '';
+  const version = target === '' || target === current ? current : `${current} → ${target}`;
+  return [version, `${phase} ${share}`.trim(), ...flags, message].filter(Boolean).join(', ');
+}
