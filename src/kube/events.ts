@@ -56,11 +56,14 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const limiter = createLimiter(clock);
   const write = createWriter(options);
   let draining: Promise<void> | undefined;
+  /** Aborted while someone waits in `flush`: a process that ends does not wait for retries. */
+  let patience = new AbortController();
 
   const drain = async (): Promise<void> => {
     for (const [key, event] of queue) {
       queue.delete(key);
-      await write(event);
+      const isWritten = await write(event, patience.signal);
+      if (!isWritten && patience.signal.aborted) queue.clear();
     }
     draining = undefined;
   };
@@ -87,7 +90,9 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   return {
     record,
     flush: async () => {
+      patience.abort();
       while (draining) await draining;
+      patience = new AbortController();
     },
   };
 }
@@ -114,8 +119,10 @@ function forgetOldest(map: Map<string, unknown>): void {
   if (map.size > MAX_REMEMBERED && !oldest.done) map.delete(oldest.value);
 }
 
-/** Writes one Event, or counts up the one that is there. Never rejects. */
-function createWriter(options: EventRecorderOptions): (event: PendingEvent) => Promise<void> {
+/** Writes one Event, or counts up the one that is there; false if it was given up. Never rejects. */
+type Writer = (event: PendingEvent, patience: AbortSignal) => Promise<boolean>;
+
+function createWriter(options: EventRecorderOptions): Writer {
   const { client, log, timer = systemTimer } = options;
   const written = new Map<string, WrittenEvent>();
   let serial = 0;
@@ -149,23 +156,26 @@ function createWriter(options: EventRecorderOptions): (event: PendingEvent) => P
     }
   };
 
-  return async event => {
+  const tryOnce = async (event: PendingEvent): Promise<unknown> => {
+    try {
+      await writeOnce(event);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  };
+
+  return async (event, patience) => {
     for (let tries = 1; ; tries += 1) {
-      try {
-        await writeOnce(event);
-        return;
-      } catch (error) {
-        if (tries < TRIES && isTransient(error)) {
-          await wait(timer, RETRY_MS * 2 ** tries, new AbortController().signal);
-          continue;
-        }
-        log.warn('event not written', {
-          about: event.about.name,
-          reason: reasonOf(error),
-          error: messageOf(error),
-        });
-        return;
+      const error = await tryOnce(event);
+      if (error === undefined) return true;
+      if (tries < TRIES && isTransient(error) && !patience.aborted) {
+        await wait(timer, RETRY_MS * 2 ** tries, patience);
+        continue;
       }
+      const fields = { about: event.about.name, reason: reasonOf(error), error: messageOf(error) };
+      log.warn('event not written', fields);
+      return false;
     }
   };
 }

@@ -43,8 +43,8 @@ const UserFields = z.looseObject({
   'client-certificate-data': Text,
   'client-key': Text,
   'client-key-data': Text,
-  exec: z.unknown(),
-  'auth-provider': z.unknown(),
+  exec: z.unknown().optional(),
+  'auth-provider': z.unknown().optional(),
   username: Text,
 });
 const ContextFields = z.looseObject({ cluster: z.string(), user: z.string().optional(), namespace: Text });
