@@ -1,0 +1,48 @@
+// The programs of the operating system that the tests and the demo call.
+import { findProgram } from './paths.mjs';
+import { runStep } from './steps.mjs';
+
+/** Program → the Debian and Ubuntu package that has it. */
+const PACKAGES = {
+  zstd: 'zstd',
+  debugfs: 'e2fsprogs',
+  'mkfs.ext4': 'e2fsprogs',
+  'grub-editenv': 'grub-common',
+  curl: 'curl',
+  setpriv: 'util-linux',
+  flock: 'util-linux',
+};
+
+/** @returns {string[]} names of packages */
+const missingPackages = () => [
+  ...new Set(
+    Object.entries(PACKAGES)
+      .filter(([program]) => findProgram(program) === undefined)
+      .map(([, name]) => name),
+  ),
+];
+
+const canInstall = () => process.getuid?.() === 0 && findProgram('apt-get') !== undefined;
+
+/** Names of the programs that this machine lacks. */
+export const missingSystemPrograms = () =>
+  Object.keys(PACKAGES).filter(program => findProgram(program) === undefined);
+
+/** What a person has to install first, as we may not. */
+export function systemProblems() {
+  const [packages, programs] = [missingPackages(), missingSystemPrograms()];
+  if (packages.length === 0 || canInstall()) return [];
+  const command = `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+  return [`missing programs: ${programs.join(', ')}. On Debian and Ubuntu: ${command}`];
+}
+
+/** Installs what is missing with apt-get. Only root comes here with something missing. */
+export async function installSystemPrograms() {
+  const packages = missingPackages();
+  if (packages.length === 0) return;
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  const wayOut = 'look at /etc/apt/sources.list and the network, then try again';
+  await runStep('updating the list of packages', ['apt-get', 'update'], { env, wayOut });
+  const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...packages];
+  await runStep(`installing ${packages.join(', ')} with apt-get`, install, { env, wayOut });
+}
