@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import { buildImage, makeFileSystem, osReleaseText } from '../images.ts';
 import type { BootResult, Machine } from './firmware.ts';
 import { GRUB_CONFIG, GRUB_ENVIRONMENT, grubConfigText } from './grub-config.ts';
+import type { NodeSystem } from './node-objects.ts';
 import { runProgram } from './run-program.ts';
+import { parseAssignments } from './slot-file.ts';
 
 const MIB = 1024 * 1024;
 
@@ -62,19 +64,20 @@ export async function installNode(dir: string, disk: DiskParameters): Promise<No
   return files;
 }
 
-/** Lets the host's root show the system that was booted, as a running kernel would. Resolves to the new boot id. */
+/** Lets the host's root show the system that was booted, as a running kernel would. */
 export async function showBootedSystem(
   files: NodeFiles,
   booted: Extract<BootResult, { outcome: 'booted' }>,
   shownVersion?: string,
-): Promise<string> {
+): Promise<NodeSystem> {
   const bootId = randomUUID();
   const text = Object.entries(booted.osRelease).map(([key, value]) => `${key}="${value}"\n`);
   const release = shownVersion === undefined ? text.join('') : osReleaseText({ version: shownVersion });
   await writeFile(join(files.root, 'etc/os-release'), release);
   await writeFile(join(files.root, 'proc/cmdline'), `${booted.commandLine}\n`);
   await writeFile(join(files.root, 'proc/sys/kernel/random/boot_id'), `${bootId}\n`);
-  return bootId;
+  const shown = parseAssignments(release);
+  return { bootId, osImage: shown.PRETTY_NAME ?? '', kubeletVersion: `v${shown.VERSION_ID}` };
 }
 
 async function installSlot(path: string, label: string, version: string, disk: DiskParameters) {
