@@ -1,0 +1,90 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { StalledError } from '../../domain/errors.ts';
+import {
+  decodeEnvironment,
+  ENVIRONMENT_BYTES,
+  type Environment,
+  planWrites,
+  SECTOR_BYTES,
+} from './grubenv.ts';
+
+/**
+ * Reads GRUB's environment block.
+ * @throws StalledError `BootEnvironmentInvalid`
+ */
+export async function readEnvironment(path: string): Promise<Environment> {
+  const handle = await openBlock(path, constants.O_RDONLY);
+  try {
+    return decoded(path, await readBlock(handle));
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Changes some names in GRUB's environment block and keeps the others. The file is overwritten in place, since GRUB
+ * remembers where its blocks lie on the disk, and read back.
+ * @throws StalledError `BootEnvironmentInvalid`
+ */
+export async function changeEnvironment(path: string, changes: Environment): Promise<void> {
+  const handle = await openBlock(path, constants.O_RDWR);
+  try {
+    const current = await readBlock(handle);
+    decoded(path, current);
+    const writes = planWrites(current, changes);
+    if (writes === undefined) throw invalid(path, 'has no room for the boot entries');
+    let before = current;
+    for (const block of writes) {
+      await writeSectors(handle, before, block);
+      before = block;
+    }
+    if (!(await readBlock(handle)).equals(before))
+      throw invalid(path, 'does not read back as it was written');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes the sectors that differ, each flushed before the next. */
+async function writeSectors(handle: FileHandle, before: Buffer, block: Buffer): Promise<void> {
+  // The sector with the boot keys goes first, unless the other one was empty: then it may be filled beforehand,
+  // and nothing is missing in between.
+  const isSecondEmpty = before.subarray(SECTOR_BYTES).every(byte => byte === 0x23);
+  for (const at of isSecondEmpty ? [SECTOR_BYTES, 0] : [0, SECTOR_BYTES]) {
+    const sector = block.subarray(at, at + SECTOR_BYTES);
+    if (sector.equals(before.subarray(at, at + SECTOR_BYTES))) continue;
+    await handle.write(sector, 0, SECTOR_BYTES, at);
+    await handle.sync();
+  }
+}
+
+async function readBlock(handle: FileHandle): Promise<Buffer> {
+  // One byte more than it may have, to see that it ends there.
+  const buffer = Buffer.alloc(ENVIRONMENT_BYTES + 1);
+  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function openBlock(path: string, flags: number): Promise<FileHandle> {
+  const handle = await open(path, flags).catch((cause: unknown) => {
+    throw invalid(path, 'cannot be opened', cause);
+  });
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  throw invalid(path, 'is no plain file');
+}
+
+function decoded(path: string, block: Buffer): Environment {
+  const environment = decodeEnvironment(block);
+  if (environment !== undefined) return environment;
+  throw invalid(path, `is not an environment block of ${ENVIRONMENT_BYTES} bytes`);
+}
+
+const invalid = (path: string, problem: string, cause?: unknown): StalledError =>
+  new StalledError(
+    'BootEnvironmentInvalid',
+    `GRUB's environment block ${path} ${problem}: recreate it with grub-editenv ${path} create, ` +
+      `then grub-editenv ${path} set saved_entry=<the running entry>`,
+    cause === undefined ? {} : { cause },
+  );

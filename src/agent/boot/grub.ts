@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises';
+import type { Logger } from 'winston';
+import type { SlotName } from '../../api/monok8s/index.ts';
+import { StalledError } from '../../domain/errors.ts';
+import type { AgentConfig } from '../config.ts';
+import type { BootLoader, BootState } from '../ports.ts';
+import { findWriteObstacle } from './can-write.ts';
+import { changeEnvironment, readEnvironment } from './environment-file.ts';
+import { findGrubFiles, type GrubFiles } from './find-grub.ts';
+import { findEntry, lacksForTrial, type MenuEntry, parseMenuEntries } from './grub-cfg.ts';
+
+type GrubConfig = Pick<AgentConfig, 'hostRoot' | 'bootLoader'>;
+
+const SLOT_NAMES: readonly SlotName[] = ['A', 'B'];
+
+/** GRUB, through its environment block: `saved_entry` is the default, `next_entry` boots once. */
+export function createGrub(config: GrubConfig, log: Logger): BootLoader {
+  return {
+    name: 'grub',
+    read: () => read(config),
+    assertTrialSupported: async () => {
+      const problem = await trialProblem(config);
+      if (problem === undefined) return;
+      if (!config.bootLoader.allowPlainSwitch) throw problem;
+      log.warn('the boot loader cannot try an entry once; the default will be switched', {
+        reason: problem.reason,
+        message: problem.message,
+      });
+    },
+    armTrial: (slot, fallback) => armTrial(config, slot, fallback),
+    settle: slot => settle(config, slot),
+    bootFiles: async slot => bootFilesOf(await loadMenu(config), slot),
+  };
+}
+
+interface Menu {
+  readonly files: GrubFiles;
+  readonly text: string;
+  readonly entries: Readonly<Record<SlotName, MenuEntry>>;
+}
+
+/** Reads grub.cfg and finds the two slots' entries in it. */
+async function loadMenu(config: GrubConfig): Promise<Menu> {
+  const files = await findGrubFiles(config);
+  const text = await readFile(files.config, 'utf8').catch((cause: unknown) => {
+    throw new StalledError(
+      'BootEnvironmentInvalid',
+      `cannot read GRUB's configuration ${files.config}: set bootLoader.config to the active grub.cfg`,
+      { cause },
+    );
+  });
+  const all = parseMenuEntries(text);
+  const entryOf = (slot: SlotName): MenuEntry => {
+    const wanted = config.bootLoader.entries[slot];
+    const entry = findEntry(all, wanted);
+    if (entry !== undefined) return entry;
+    throw new StalledError(
+      'BootEnvironmentInvalid',
+      `GRUB's configuration ${files.config} has no entry ${JSON.stringify(wanted)} for slot ${slot} ` +
+        `(it has ${all.map(e => JSON.stringify(e.title)).join(', ') || 'none'}): ` +
+        `set bootLoader.entries.${slot} to its title or id`,
+    );
+  };
+  return { files, text, entries: { A: entryOf('A'), B: entryOf('B') } };
+}
+
+async function read(config: GrubConfig): Promise<BootState> {
+  const menu = await loadMenu(config);
+  const environment = await readEnvironment(menu.files.environment);
+  const slotOf = (value: string): SlotName | undefined => {
+    const entry = findEntry(Object.values(menu.entries), value);
+    return SLOT_NAMES.find(slot => menu.entries[slot] === entry);
+  };
+  const saved = environment.get('saved_entry') ?? '';
+  // GRUB boots the first entry of its menu when nothing is saved.
+  const first = menu.entries.A.index < menu.entries.B.index ? 'A' : 'B';
+  const defaultSlot = saved === '' ? first : slotOf(saved);
+  if (defaultSlot === undefined) throw foreignEntry(menu.files.environment, 'saved_entry', saved);
+  const next = environment.get('next_entry') ?? '';
+  if (next === '') return { defaultSlot };
+  const trialSlot = slotOf(next);
+  if (trialSlot === undefined) throw foreignEntry(menu.files.environment, 'next_entry', next);
+  return { defaultSlot, trialSlot };
+}
+
+const foreignEntry = (path: string, name: string, value: string): StalledError =>
+  new StalledError(
+    'BootEnvironmentInvalid',
+    `${name} in ${path} is ${JSON.stringify(value)}, which is the entry of neither slot: ` +
+      `set it with grub-editenv ${path} set ${name}=<A or B>, or correct bootLoader.entries`,
+  );
+
+async function trialProblem(config: GrubConfig): Promise<StalledError | undefined> {
+  const menu = await loadMenu(config);
+  await readEnvironment(menu.files.environment);
+  const lacks = lacksForTrial(menu.text);
+  if (lacks.length > 0) {
+    return new StalledError(
+      'TrialBootUnsupported',
+      `GRUB's configuration ${menu.files.config} cannot boot an entry once: ${lacks.join('; ')}`,
+    );
+  }
+  return findWriteObstacle(menu.files.environment, config.bootLoader.environment === undefined);
+}
+
+async function armTrial(config: GrubConfig, slot: SlotName, fallback: SlotName): Promise<void> {
+  const menu = await loadMenu(config);
+  const name = config.bootLoader.entries[slot];
+  if ((await trialProblem(config)) === undefined) {
+    // GRUB of upstream takes only the place of an entry as fallback; a title works with some distributions' alone.
+    const changes = new Map([
+      ['next_entry', name],
+      ['fallback', String(menu.entries[fallback].index)],
+    ]);
+    return changeEnvironment(menu.files.environment, changes);
+  }
+  if (!config.bootLoader.allowPlainSwitch) {
+    throw new StalledError('TrialBootUnsupported', 'the boot loader cannot try an entry once');
+  }
+  return changeEnvironment(menu.files.environment, new Map([['saved_entry', name]]));
+}
+
+async function settle(config: GrubConfig, slot: SlotName): Promise<void> {
+  const menu = await loadMenu(config);
+  const old = await readEnvironment(menu.files.environment);
+  const changes = new Map([
+    ['saved_entry', config.bootLoader.entries[slot]],
+    ['next_entry', ''],
+    ['fallback', ''],
+  ]);
+  // Some distributions' grub.cfg makes this the default again at the next boot.
+  if ((old.get('prev_saved_entry') ?? '') !== '') changes.set('prev_saved_entry', '');
+  return changeEnvironment(menu.files.environment, changes);
+}
+
+function bootFilesOf(menu: Menu, slot: SlotName): string[] {
+  const { files, searchLabel } = menu.entries[slot];
+  // An entry that searches for another file system has its kernel there, not in the slot.
+  const isInSlot = searchLabel === undefined || searchLabel === `ROOT-${slot}`;
+  return isInSlot ? [...files] : [];
+}

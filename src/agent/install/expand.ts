@@ -1,0 +1,43 @@
+import { Decompress } from 'fzstd';
+import { imageInvalid, type Packing } from './image-format.ts';
+import { expandByProgram, startZstd } from './zstd-program.ts';
+
+/** A block of zstd can expand ten-thousandfold, so the library is fed little at a time. */
+const LIBRARY_SLICE_BYTES = 4096;
+
+/**
+ * Expands a fetched file.
+ * @param source is not closed at an error, so that the caller can read on
+ * @throws StalledError `ImageInvalid`
+ */
+export async function* expand(packing: Packing, source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  if (packing === 'plain') {
+    for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;
+    return;
+  }
+  const child = await startZstd();
+  yield* child === undefined ? expandByLibrary(source) : expandByProgram(child, source);
+}
+
+/** Expands without the `zstd` program, several times slower. */
+export async function* expandByLibrary(source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  const ready: Buffer[] = [];
+  const decompress = new Decompress(chunk => {
+    ready.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  });
+  const push = (bytes: Uint8Array, isLast: boolean) => {
+    try {
+      decompress.push(bytes, isLast);
+    } catch (cause) {
+      throw imageInvalid('the image is no whole zstd file', 'pack it anew', cause);
+    }
+  };
+  for (let next = await source.next(); !next.done; next = await source.next()) {
+    for (let at = 0; at < next.value.length; at += LIBRARY_SLICE_BYTES) {
+      push(next.value.subarray(at, at + LIBRARY_SLICE_BYTES), false);
+      yield* ready.splice(0);
+    }
+  }
+  push(new Uint8Array(0), true);
+  yield* ready.splice(0);
+}

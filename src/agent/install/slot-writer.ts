@@ -1,0 +1,97 @@
+import type { FileHandle } from 'node:fs/promises';
+import { StalledError } from '../../domain/errors.ts';
+import { SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, withLabel } from './ext4-superblock.ts';
+import { HEAD_BYTES, readImageHead } from './image-format.ts';
+import { destroySuperblock, hashOf } from './superblock-io.ts';
+import { flush, writeAll } from './write-all.ts';
+
+/** So much is on its way to the disk at most: a flush at the very end alone would take minutes. */
+const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
+
+/** Writes an image to a slot so that it can be found only when it is whole. */
+export interface SlotWriter {
+  /** Takes the next block. A buffer may be used again when the call after the next has returned. */
+  write(block: Buffer): Promise<void>;
+  /** Waits until everything but the first bytes is on the disk. */
+  flush(): Promise<void>;
+  /** The first bytes of the image, which are still withheld. */
+  head(): Buffer;
+  /** How many bytes were taken. */
+  bytesTaken(): number;
+  /** Writes what was withheld, with the slot's label; then the slot can be found. Returns the superblock's hash. */
+  reveal(label: string): Promise<string>;
+}
+
+/**
+ * A writer for one image. The first write, and nothing before it, destroys the slot's superblock: an image that turns
+ * out to be none leaves the slot as it was.
+ * @throws StalledError `ImageTooLarge`, `ImageInvalid`, `SlotWriteFailed` from its methods
+ */
+export function createSlotWriter(handle: FileHandle, slotBytes: number): SlotWriter {
+  let head = Buffer.alloc(0);
+  let [taken, sinceFlush] = [0, 0];
+  let writing: Promise<void> = Promise.resolve();
+  let flushing: Promise<void> = Promise.resolve();
+
+  const begin = async (block: Buffer): Promise<Buffer> => {
+    head = Buffer.from(block.subarray(0, HEAD_BYTES));
+    const { sizeBytes } = readImageHead(head);
+    if (sizeBytes > slotBytes) throw tooLarge(`holds a file system of ${sizeBytes} bytes`, slotBytes);
+    await destroySuperblock(handle);
+    return block.subarray(HEAD_BYTES);
+  };
+  return {
+    write: async block => {
+      const at = taken;
+      if (at + block.length > slotBytes) throw tooLarge('is larger', slotBytes);
+      const rest = at === 0 ? await begin(block) : block;
+      taken += block.length;
+      await writing;
+      writing = quiet(writeAll(handle, rest, at === 0 ? HEAD_BYTES : at));
+      sinceFlush += block.length;
+      if (sinceFlush < FLUSH_EVERY_BYTES) return;
+      sinceFlush = 0;
+      await flushing;
+      await writing;
+      flushing = quiet(flush(handle));
+    },
+    flush: async () => {
+      await writing;
+      await flushing;
+      await flush(handle);
+    },
+    head: () => head,
+    bytesTaken: () => taken,
+    reveal: label => reveal(handle, head, label),
+  };
+}
+
+/** A promise that is awaited later; its failure is not lost, and not unhandled until then. */
+function quiet(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+async function reveal(handle: FileHandle, head: Buffer, label: string): Promise<string> {
+  const superblock = withLabel(head.subarray(SUPERBLOCK_OFFSET, SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES), label);
+  const labelled = Buffer.from(head);
+  superblock.copy(labelled, SUPERBLOCK_OFFSET);
+  await writeAll(handle, labelled, 0);
+  await flush(handle);
+  const readBack = Buffer.alloc(labelled.length);
+  await handle.read(readBack, 0, readBack.length, 0);
+  if (!readBack.equals(labelled)) {
+    await destroySuperblock(handle);
+    throw new StalledError(
+      'ReadBackMismatch',
+      'the slot does not read back as it was written: replace the disk',
+    );
+  }
+  return hashOf(superblock);
+}
+
+const tooLarge = (what: string, slotBytes: number): StalledError =>
+  new StalledError(
+    'ImageTooLarge',
+    `the expanded image ${what}, but the slot has ${slotBytes} bytes: make the image's file system smaller`,
+  );

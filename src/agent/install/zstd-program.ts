@@ -1,0 +1,74 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { errnoOf } from '../host/errno.ts';
+import { imageInvalid } from './image-format.ts';
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** Starts the `zstd` program; undefined if the machine has none. */
+export async function startZstd(): Promise<Child | undefined> {
+  const child = spawn('zstd', ['-d', '-c', '-q'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // Writing to a program that has ended is told by its exit code, not by a crash of ours.
+  child.stdin.on('error', () => undefined);
+  try {
+    await once(child, 'spawn');
+    return child;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Expands by the `zstd` program. It is killed as soon as nobody wants its output any more.
+ * @throws StalledError `ImageInvalid` with what zstd says; whatever `source` throws
+ */
+export async function* expandByProgram(child: Child, source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  const closed = once(child, 'close');
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = (complaint + chunk.toString('utf8')).slice(-500);
+  });
+  const feeding = feed(child, source);
+  // Looked at below; until then a failure must not count as unhandled.
+  feeding.catch(() => undefined);
+  try {
+    for await (const chunk of child.stdout) yield chunk;
+    await feeding;
+    const [code] = await closed;
+    if (code !== 0) throw imageInvalid(`zstd cannot expand the image (${complaint.trim()})`, 'pack it anew');
+  } finally {
+    child.kill('SIGKILL');
+    child.stdout.destroy();
+    child.stdin.destroy();
+  }
+}
+
+async function feed(child: Child, source: AsyncIterator<Buffer>): Promise<void> {
+  try {
+    // Not for-await: what zstd does not take stays in the source, so that its digest can still be completed.
+    for (;;) {
+      const next = await source.next();
+      if (next.done) break;
+      if (child.stdin.destroyed || child.exitCode !== null) return;
+      if (!child.stdin.write(next.value)) await drained(child);
+    }
+    child.stdin.end();
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
+}
+
+/** Waits until zstd takes more, or has ended. */
+const drained = (child: Child): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      child.stdin.off('drain', done).off('close', done).off('error', done);
+      child.off('exit', done);
+      resolve();
+    };
+    child.stdin.once('drain', done).once('close', done).once('error', done);
+    child.once('exit', done);
+  });

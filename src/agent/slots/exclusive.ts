@@ -1,0 +1,65 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { StalledError, TransientError } from '../../domain/errors.ts';
+import { errnoOf } from '../host/errno.ts';
+import { statSlot } from './device.ts';
+
+/** A slot that no other of our processes has open for writing. */
+export interface HeldSlot {
+  readonly handle: FileHandle;
+  release(): Promise<void>;
+}
+
+/**
+ * Opens a slot for writing, alone. A block device is opened with O_EXCL, which the kernel refuses while it is mounted
+ * or part of something; our own processes keep each other out by a name in the abstract socket space, which vanishes
+ * with the process (a lock file would stay after a power cut).
+ * @throws StalledError `SlotNotFound`, `SlotMounted`; TransientError `SlotBusy`
+ */
+export async function holdSlot(path: string): Promise<HeldSlot> {
+  const node = await statSlot(path);
+  if (node === undefined)
+    throw new StalledError('SlotNotFound', `${path} is no block device and no plain file`);
+  const { major, minor } = node.device;
+  const lock = await lockName(
+    `twinslot-${node.kind}-${major}-${minor}-${node.kind === 'file' ? node.inode : 0}`,
+    path,
+  );
+  const exclusive = node.kind === 'block' ? constants.O_EXCL : 0;
+  try {
+    const handle = await open(path, constants.O_RDWR | exclusive);
+    return {
+      handle,
+      release: async () => {
+        await handle.close();
+        await unlock(lock);
+      },
+    };
+  } catch (cause) {
+    await unlock(lock);
+    throw asOpenError(path, cause);
+  }
+}
+
+const asOpenError = (path: string, cause: unknown): Error =>
+  errnoOf(cause) === 'EBUSY'
+    ? new StalledError('SlotMounted', `${path} is in use (mounted, or part of LVM or RAID): unmount it`, {
+        cause,
+      })
+    : new StalledError('SlotWriteFailed', `cannot open ${path} for writing`, { cause });
+
+function lockName(name: string, path: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(socket => socket.destroy());
+    server.once('error', cause => {
+      reject(new TransientError('SlotBusy', `another process is writing to ${path}: wait for it`, { cause }));
+    });
+    server.listen(`\0${name}`, () => {
+      server.unref();
+      resolve(server);
+    });
+  });
+}
+
+const unlock = (lock: Server): Promise<void> => new Promise(resolve => lock.close(() => resolve()));

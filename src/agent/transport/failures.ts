@@ -1,0 +1,77 @@
+import { StalledError, TransientError } from '../../domain/errors.ts';
+import { errnoOf } from '../host/errno.ts';
+
+/** Connection failures by the system's or the library's code, in words that tell where to look. */
+const NETWORK_FAILURES = new Map([
+  ['ENOTFOUND', 'the name of the server is not known (DNS)'],
+  ['EAI_AGAIN', 'the name server does not answer (DNS)'],
+  ['ECONNREFUSED', 'the server refuses connections'],
+  ['ECONNRESET', 'the connection was reset'],
+  ['EHOSTUNREACH', 'the server is not reachable'],
+  ['ENETUNREACH', 'the network is not reachable'],
+  ['ETIMEDOUT', 'the server does not answer'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'the server does not answer'],
+  ['UND_ERR_HEADERS_TIMEOUT', 'the server accepts the request and then stays silent'],
+  ['UND_ERR_BODY_TIMEOUT', 'the server stopped sending'],
+  ['UND_ERR_SOCKET', 'the connection was closed early'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'the connection was closed early'],
+]);
+
+/** TLS failures that a certificate causes, and what to do about each. */
+const CERTIFICATE_FAILURES = new Map([
+  ['CERT_HAS_EXPIRED', "the server's certificate has expired: renew it on the server"],
+  ['CERT_NOT_YET_VALID', "the server's certificate is not valid yet: check the node's clock"],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', "the server's certificate is for another name: correct the address or it"],
+]);
+const UNTRUSTED =
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/;
+
+/**
+ * Sorts out why a request failed: a certificate is a person's matter, the network is worth another try.
+ * @param where the address, without its secrets
+ */
+export function classifyFailure(error: unknown, where: string): StalledError | TransientError {
+  if (error instanceof StalledError || error instanceof TransientError) return error;
+  const code = errnoOf(error);
+  const known = CERTIFICATE_FAILURES.get(code);
+  if (known !== undefined) return certificateFailure(where, known, error);
+  if (UNTRUSTED.test(code)) {
+    const advice =
+      "the server's certificate is not signed by a trusted authority: name the right one in caCert";
+    return certificateFailure(where, `${advice} (${code})`, error);
+  }
+  if (/^ERR_SSL_.*(ALERT|CERTIFICATE)/.test(code)) {
+    const advice = 'the server refuses this client: check clientCert and clientKey';
+    return certificateFailure(where, `${advice} (${code})`, error);
+  }
+  if (/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)/.test(code)) {
+    return new StalledError('AddressUnsupported', `${where} does not speak TLS: is it an http address?`, {
+      cause: error,
+    });
+  }
+  const words = NETWORK_FAILURES.get(code) ?? (error instanceof Error ? error.message : String(error));
+  return new TransientError('DownloadFailed', `${where}: ${words}`, { cause: error });
+}
+
+const certificateFailure = (where: string, words: string, cause: unknown): StalledError =>
+  new StalledError('CertificateInvalid', `${where}: ${words}`, { cause });
+
+/** What an answer other than the file itself means. */
+export function classifyStatus(status: number, where: string): StalledError | TransientError {
+  if (status === 404 || status === 410) {
+    return new StalledError(
+      'NotFound',
+      `${where} is not there (HTTP ${status}): correct the image's address`,
+    );
+  }
+  if (status === 401 || status === 403 || status === 407) {
+    return new StalledError(
+      'AccessDenied',
+      `${where} is not allowed (HTTP ${status}): check the server's access rules`,
+    );
+  }
+  if (status >= 500 || status === 408 || status === 425 || status === 429) {
+    return new TransientError('DownloadFailed', `${where}: the server answers HTTP ${status}`);
+  }
+  return new StalledError('AddressUnsupported', `${where} answers HTTP ${status} instead of the file`);
+}

@@ -1,0 +1,148 @@
+import { backoffMs } from '../../domain/backoff.ts';
+import type { Clock } from '../../domain/clock.ts';
+import { messageOf, reasonOf, StalledError, TransientError } from '../../domain/errors.ts';
+import { classifyFailure, classifyStatus } from './failures.ts';
+import { discard, type HttpAnswer, type HttpClient } from './http-client.ts';
+import {
+  isRecognisable,
+  isSameFile,
+  partStart,
+  rangeHeaders,
+  retryAfterMs,
+  type Validators,
+  validatorsOf,
+} from './validators.ts';
+
+const BACKOFF = { baseMs: 500, maxMs: 15_000 };
+
+/** Time, chance and waiting, passed in. */
+export interface Timing {
+  readonly clock: Clock;
+  random(): number;
+  delay(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** One download, as its caller follows it. */
+export interface FetchOptions {
+  readonly client: HttpClient;
+  readonly timing: Timing;
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+  /** How many bytes there will be, once the server has said it. */
+  onTotal(bytes: number): void;
+  onRetry(reason: string, message: string): void;
+}
+
+/** The file on the server became another one while it was fetched: everything has to begin anew. */
+export class FileChangedError extends TransientError {
+  constructor(where: string) {
+    super('ImageChanged', `${where} changed while it was fetched: beginning anew`);
+  }
+}
+
+/** How far a download is. */
+interface Progress {
+  offset: number;
+  first: Validators | undefined;
+  lastByteMs: number;
+  failures: number;
+  waitMs: number;
+}
+
+/**
+ * The bytes of a file, from first to last, however often the connection breaks in between.
+ * @throws StalledError for what a person has to change, and `DownloadStalled` when no new byte came for `stallMs`;
+ *   FileChangedError if the file became another one
+ */
+export async function* fetchFile(options: FetchOptions): AsyncGenerator<Buffer> {
+  const { timing, signal } = options;
+  const progress: Progress = {
+    offset: 0,
+    first: undefined,
+    lastByteMs: timing.clock.monotonicMs(),
+    failures: 0,
+    waitMs: 0,
+  };
+  for (;;) {
+    try {
+      yield* fetchRest(options, progress);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof StalledError || error instanceof FileChangedError) throw error;
+      await waitOrGiveUp(options, progress, error);
+    }
+  }
+}
+
+/** One connection: what is left of the file, as far as it holds. */
+async function* fetchRest(options: FetchOptions, progress: Progress): AsyncGenerator<Buffer> {
+  const { client, signal, timing } = options;
+  const answer = await client.get(rangeHeaders(progress.offset, progress.first ?? {}), signal);
+  let skip = await judge(answer, progress);
+  const total = progress.first?.total;
+  if (progress.offset === 0 && total !== undefined) options.onTotal(total);
+  try {
+    for await (const chunk of answer.response.body) {
+      const fresh: Buffer = chunk.subarray(Math.min(skip, chunk.length));
+      skip -= chunk.length - fresh.length;
+      if (fresh.length === 0) continue;
+      progress.offset += fresh.length;
+      progress.lastByteMs = timing.clock.monotonicMs();
+      progress.failures = 0;
+      yield fresh;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw classifyFailure(error, answer.where);
+  }
+  if (total !== undefined && progress.offset < total) {
+    throw new TransientError('DownloadFailed', `${answer.where}: the connection was closed early`);
+  }
+}
+
+/**
+ * Decides what an answer is good for.
+ * @returns how many of its bytes are there already
+ */
+async function judge({ response, where }: HttpAnswer, progress: Progress): Promise<number> {
+  const { statusCode, headers } = response;
+  const { first, offset } = progress;
+  const now = validatorsOf(statusCode, headers);
+  const isPart = statusCode === 206 && offset > 0;
+  if (statusCode === 200 || isPart) {
+    progress.first ??= now;
+    if (first === undefined || offset === 0) {
+      progress.first = now;
+      return 0;
+    }
+    if (isSameFile(first, now)) {
+      if (isPart && partStart(headers) === offset) return 0;
+      // The server ignores ranges. Without anything to recognise the file by, its beginning may be another now.
+      if (!isPart && isRecognisable(first)) return offset;
+    }
+  }
+  await discard(response);
+  if (statusCode === 200 || isPart || statusCode === 412 || statusCode === 416)
+    throw new FileChangedError(where);
+  progress.waitMs = retryAfterMs(headers);
+  throw classifyStatus(statusCode, where);
+}
+
+async function waitOrGiveUp(options: FetchOptions, progress: Progress, error: unknown): Promise<void> {
+  const { timing, stallMs, signal } = options;
+  const leftMs = stallMs - (timing.clock.monotonicMs() - progress.lastByteMs);
+  if (leftMs <= 0) {
+    throw new StalledError(
+      'DownloadStalled',
+      `no new byte came for ${Math.round(stallMs / 1000)} s; last: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+  options.onRetry(reasonOf(error), messageOf(error));
+  const wait = Math.max(backoffMs(BACKOFF, progress.failures, timing.random()), progress.waitMs);
+  progress.failures++;
+  progress.waitMs = 0;
+  // The last wait ends with the limit, so that there is one more try at its end.
+  await timing.delay(Math.min(wait, leftMs), signal);
+}
