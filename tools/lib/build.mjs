@@ -17,7 +17,7 @@ const DURATION = {
   etcd: 'half a minute',
   'kube-apiserver': '3 minutes',
   'kube-controller-manager': '1 minute',
-  'kube-scheduler': 'some seconds',
+  'kube-scheduler': '10 seconds',
   kubectl: 'half a minute',
 };
 
