@@ -106,3 +106,13 @@ async function installTwinslot(kubectl: Cluster['kubectl']): Promise<void> {
   }
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
 }
+
+if (import.meta.main) {
+  const cluster = await startCluster({ name: 'manual' });
+  console.log(`export KUBECONFIG=${cluster.adminKubeconfig}\n# logs: ${cluster.dir}/*.log; Ctrl-C ends it`);
+  const untilStopped = setInterval(() => undefined, 60_000);
+  process.once('SIGINT', () => {
+    clearInterval(untilStopped);
+    void cluster.stop();
+  });
+}
