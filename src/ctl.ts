@@ -17,8 +17,9 @@ const context: CliContext = {
   stdout: process.stdout,
   stderr: process.stderr,
   isTerminal: process.stdout.isTTY === true && process.env.TERM !== 'dumb',
-  columns: process.stdout.columns ?? 100,
-  rows: process.stdout.rows ?? 50,
+  // A terminal that does not know its size says 0.
+  columns: process.stdout.columns || 100,
+  rows: process.stdout.rows || 50,
   clock: systemClock,
   signal: ending.signal,
   readStdin: () => text(process.stdin),

@@ -2,6 +2,7 @@ import { CommanderError } from 'commander';
 import { messageOf, StalledError } from '../domain/errors.ts';
 import type { CliContext } from './context.ts';
 import { note } from './context.ts';
+import { clean } from './table.ts';
 
 /** Exit codes of every command. */
 export const EXIT = {
@@ -28,4 +29,4 @@ export function reportFailure(error: unknown, context: CliContext): number {
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }
 
-const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, ' ').trim();
+const oneLine = (text: string): string => clean(text.replaceAll(/\s*\n\s*/g, ' ')).trim();

@@ -11,6 +11,7 @@ import {
   type RequestRow,
 } from './fleet.ts';
 import { drawFleet, type FleetKind, type FleetKinds } from './status.ts';
+import { clean } from './table.ts';
 
 /** At most so many pictures in a second, however much happens. */
 const MIN_INTERVAL_MS = 200;
@@ -23,23 +24,53 @@ export async function watchFleet(
   kinds: FleetKinds,
   context: CliContext,
 ): Promise<void> {
-  const { signal } = context;
-  if (signal.aborted) return;
+  // The caches end with the picture, whatever ended that, and before the client is closed.
+  const ending = new AbortController();
+  const signal = AbortSignal.any([context.signal, ending.signal]);
   const render = context.isTerminal ? createScreen(context) : createChangeLog(context);
-  const fleet = await followFleet(client, kinds, context, () => schedule());
+  let redraw = () => {};
+  try {
+    const fleet = await followFleet(client, kinds, { ...context, signal }, () => redraw());
+    await repeat(
+      () => render(fleet()),
+      signal,
+      schedule => {
+        redraw = schedule;
+      },
+    );
+  } finally {
+    ending.abort();
+  }
+}
+
+/** Draws now, at every tick, and soon after each call of what it hands out; until the signal, or until drawing fails. */
+function repeat(
+  draw: () => void,
+  signal: AbortSignal,
+  onReady: (schedule: () => void) => void,
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;
-  const draw = () => {
+  const drawNow = () => {
     timer = undefined;
-    render(fleet());
+    try {
+      if (!signal.aborted) draw();
+    } catch (error) {
+      reject(error);
+    }
   };
   const schedule = () => {
-    timer ??= setTimeout(draw, MIN_INTERVAL_MS);
+    timer ??= setTimeout(drawNow, MIN_INTERVAL_MS);
   };
-  draw();
   const tick = setInterval(schedule, TICK_MS);
-  await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
-  clearInterval(tick);
-  clearTimeout(timer);
+  if (signal.aborted) resolve();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  onReady(schedule);
+  drawNow();
+  return promise.finally(() => {
+    clearInterval(tick);
+    clearTimeout(timer);
+  });
 }
 
 /** Starts a cache for each kind that may be read; answers what reads them all. */
@@ -110,7 +141,7 @@ function createChangeLog(context: CliContext): (objects: FleetObjects) => void {
     for (const [subject, text] of lines) {
       if (last.get(subject) === text) continue;
       last.set(subject, text);
-      print(context, `${toTimestamp(nowMs)} ${subject}: ${text}`);
+      print(context, clean(`${toTimestamp(nowMs)} ${subject}: ${text}`));
     }
   };
 }

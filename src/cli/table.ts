@@ -30,15 +30,20 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)}h${String(minutes % 60).padStart(2, '0')}m`;
 }
 
-/** At most `width` characters; what is longer ends with an ellipsis. */
-export const cut = (text: string, width: number): string =>
-  text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+/** Text without control characters: a status is written by others, and must not draw on the reader's terminal. */
+export const clean = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ');
 
-/** Text as lines of at most `width` characters, broken between words where that is possible. */
+/** At most `width` characters, cleaned; what is longer ends with an ellipsis. */
+export function cut(text: string, width: number): string {
+  const plain = clean(text);
+  return plain.length <= width ? plain : `${plain.slice(0, Math.max(0, width - 1))}…`;
+}
+
+/** Text, cleaned, as lines of at most `width` characters, broken between words where that is possible. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(/\s+/).filter(Boolean)) {
+  for (const word of clean(text).split(/\s+/).filter(Boolean)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = '';
