@@ -15,7 +15,7 @@ const UNWRITABLE = new Map([
 
 /**
  * Tells why GRUB could not clear the one-boot flag in its environment block; undefined if it can.
- * @param isDiskChecked whether LVM and RAID below it count too: not where a person named the file
+ * @param isDiskChecked whether LVM and RAID below it count too: not where the slots are plain files for trying out
  */
 export async function findWriteObstacle(
   path: string,

@@ -3,13 +3,15 @@ import type { Logger } from 'winston';
 import type { SlotName } from '../../api/monok8s/index.ts';
 import { StalledError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
+import { hostPath } from '../host/host-path.ts';
 import type { BootLoader, BootState } from '../ports.ts';
+import { statSlot } from '../slots/device.ts';
 import { findWriteObstacle } from './can-write.ts';
 import { changeEnvironment, readEnvironment } from './environment-file.ts';
 import { findGrubFiles, type GrubFiles } from './find-grub.ts';
 import { findEntry, lacksForTrial, type MenuEntry, parseMenuEntries } from './grub-cfg.ts';
 
-type GrubConfig = Pick<AgentConfig, 'hostRoot' | 'bootLoader'>;
+type GrubConfig = Pick<AgentConfig, 'hostRoot' | 'bootLoader' | 'slots'>;
 
 const SLOT_NAMES: readonly SlotName[] = ['A', 'B'];
 
@@ -100,7 +102,12 @@ async function trialProblem(config: GrubConfig): Promise<StalledError | undefine
       `GRUB's configuration ${menu.files.config} cannot boot an entry once: ${lacks.join('; ')}`,
     );
   }
-  return findWriteObstacle(menu.files.environment, config.bootLoader.environment === undefined);
+  return findWriteObstacle(menu.files.environment, !(await areSlotsFiles(config)));
+}
+
+async function areSlotsFiles({ hostRoot, slots }: GrubConfig): Promise<boolean> {
+  const nodes = await Promise.all(Object.values(slots ?? {}).map(path => statSlot(hostPath(hostRoot, path))));
+  return nodes.length > 0 && nodes.every(node => node?.kind === 'file');
 }
 
 async function armTrial(config: GrubConfig, slot: SlotName, fallback: SlotName): Promise<void> {

@@ -20,12 +20,15 @@ export function decodeEnvironment(block: Buffer): Environment | undefined {
   const found = new Map<string, string>();
   let at = SIGNATURE.length;
   while (at < text.length) {
-    const end = endOfLine(text, at);
+    // As in GRUB, a name goes on to the next equals sign, even over the end of a line.
+    const equals = text[at] === '#' ? at : text.indexOf('=', at);
+    const end = equals === -1 ? undefined : endOfLine(text, equals);
     if (end === undefined) break;
-    const line = text.slice(at, end);
-    const equals = line.indexOf('=');
-    if (!line.startsWith('#') && equals > 0) {
-      found.set(fromBytes(line.slice(0, equals)), fromBytes(withoutBackslashes(line.slice(equals + 1))));
+    if (text[at] !== '#') {
+      found.set(
+        fromBytes(text.slice(at, equals)),
+        fromBytes(withoutBackslashes(text.slice(equals + 1, end))),
+      );
     }
     at = end + 1;
   }

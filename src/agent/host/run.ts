@@ -18,12 +18,28 @@ export interface RunResult {
   readonly timedOut: boolean;
 }
 
+/** Where system programs lie that a user's search path leaves out. */
+const SYSTEM_PROGRAMS = '/usr/sbin';
+
 /**
  * Runs a program to its end and collects what it prints. The whole process group is killed when time is over or
  * `signal` fires, so that nothing of it stays behind.
  * @throws StalledError `ProgramMissing` if there is no such program
  */
 export async function run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
+  const [program = '', ...args] = argv;
+  try {
+    return await runOnce([program, ...args], options);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    if (program.includes('/')) throw missing(program, error);
+  }
+  return runOnce([`${SYSTEM_PROGRAMS}/${program}`, ...args], options).catch((error: unknown) => {
+    throw errnoOf(error) === 'ENOENT' ? missing(program, error) : error;
+  });
+}
+
+async function runOnce(argv: readonly string[], options: RunOptions): Promise<RunResult> {
   const [program = '', ...args] = argv;
   options.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
@@ -43,7 +59,7 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
     };
     child.once('error', error => {
       end();
-      reject(asMissing(program, error));
+      reject(error);
     });
     child.once('close', code => {
       end();
@@ -72,11 +88,7 @@ function collect(stream: NodeJS.ReadableStream, maxBytes = 65_536): () => string
   return () => Buffer.concat(parts).toString('utf8');
 }
 
-const asMissing = (program: string, error: Error): Error =>
-  errnoOf(error) === 'ENOENT'
-    ? new StalledError(
-        'ProgramMissing',
-        `the program ${program} is not there: install it where the agent runs`,
-        { cause: error },
-      )
-    : error;
+const missing = (program: string, cause: unknown): StalledError =>
+  new StalledError('ProgramMissing', `the program ${program} is not there: install it where the agent runs`, {
+    cause,
+  });
