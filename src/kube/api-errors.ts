@@ -1,12 +1,19 @@
 import { StalledError, TransientError } from '../domain/errors.ts';
 
+/** One of several causes that a `Status` names. Empty texts for what it does not say. */
+export interface StatusCause {
+  readonly reason: string;
+  readonly message: string;
+  readonly field: string;
+}
+
 /** What the API server said about a call that failed. It is the `cause` of the error that the caller sees. */
 export class ApiStatusError extends Error {
   override readonly name = 'ApiStatusError';
   readonly code: number;
   /** The API server's own word, for example `NotFound`. */
   readonly reason: string;
-  readonly causes: readonly { readonly reason: string; readonly message: string }[];
+  readonly causes: readonly StatusCause[];
   /** False when the path itself is unknown, so that even the kind is not there. */
   readonly isStatus: boolean;
 
@@ -24,7 +31,7 @@ export interface ParsedStatus {
   readonly code: number;
   readonly reason: string;
   readonly message: string;
-  readonly causes: readonly { readonly reason: string; readonly message: string }[];
+  readonly causes: readonly StatusCause[];
   readonly isStatus: boolean;
 }
 
@@ -63,7 +70,11 @@ export function parseStatus(httpCode: number, body: unknown): ParsedStatus {
     code,
     reason: textIn(status?.reason, REASONS.get(code) ?? `Http${code}`),
     message: textIn(status?.message, fallback || `HTTP ${code}`).slice(0, MAX_MESSAGE_CHARS),
-    causes: causes.map(c => ({ reason: textIn(c.reason, ''), message: textIn(c.message, '') })),
+    causes: causes.map(({ reason, message, field }) => ({
+      reason: textIn(reason, ''),
+      message: textIn(message, ''),
+      field: textIn(field, ''),
+    })),
     isStatus: status !== undefined,
   };
 }

@@ -142,11 +142,16 @@ const patchQuery = (change: Patch, fieldManager: string): Record<string, string>
     ? { fieldManager: change.fieldManager, ...(change.force && { force: 'true' }) }
     : { fieldManager };
 
-/** A JSON patch whose `test` failed is refused as invalid, without causes. What it means is a conflict. */
+/**
+ * A precondition that was not met is a conflict, but the API server calls two of them invalid: a `test` of a JSON
+ * patch (then it names no cause), and another UID (then it names that field).
+ */
 function asConflict(change: Patch, error: unknown): unknown {
-  if (change.type !== 'json' || !change.body.some(operation => operation.op === 'test')) return error;
   const status = statusOf(error);
-  if (!(error instanceof StalledError) || status?.code !== 422 || status.causes.length > 0) return error;
+  if (!(error instanceof StalledError) || status?.code !== 422) return error;
+  const hasTest = change.type === 'json' && change.body.some(operation => operation.op === 'test');
+  const isOtherUid = status.causes.some(cause => cause.field === 'metadata.uid');
+  if (!isOtherUid && !(hasTest && status.causes.length === 0)) return error;
   return new TransientError('Conflict', `${error.message}: the object changed under us`, { cause: status });
 }
 

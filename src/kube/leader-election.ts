@@ -1,6 +1,7 @@
 import type { Logger } from 'winston';
 import type { Clock } from '../domain/clock.ts';
 import { messageOf, reasonOf, TransientError } from '../domain/errors.ts';
+import { startDeadline } from './deadline.ts';
 import { createLease, type LeaseHandle } from './lease.ts';
 import { systemTimer, type Timer, wait } from './timer.ts';
 import type { KubeClient, Leadership } from './types.ts';
@@ -141,14 +142,19 @@ function createKeeper(
   const ageMs = () => clock.monotonicMs() - lease.renewedAtMs();
   const remainingMs = () => (isLost ? 0 : Math.max(0, leaseMs - ageMs()));
 
+  const renewBefore = async (leftMs: number): Promise<void> => {
+    const deadline = startDeadline(leftMs, signal, timer);
+    try {
+      const bounds = { signal: deadline.signal, timeoutMs: Math.min(leftMs, renewMs * 0.3) };
+      await deadline.race(lease.renew(bounds));
+    } finally {
+      deadline.end();
+    }
+  };
+
   /** One renewal at a time, shared by all who ask, over before the deadline. */
   const renewOnce = (): Promise<void> => {
-    const leftMs = Math.max(1, Math.floor(renewMs - ageMs()));
-    const bounds = {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(leftMs)]),
-      timeoutMs: Math.min(leftMs, renewMs * 0.3),
-    };
-    renewal ??= lease.renew(bounds).finally(() => {
+    renewal ??= renewBefore(Math.max(1, renewMs - ageMs())).finally(() => {
       renewal = undefined;
     });
     return renewal;

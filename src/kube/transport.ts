@@ -1,7 +1,8 @@
 import { Agent, type Dispatcher } from 'undici';
-import { messageOf, TransientError } from '../domain/errors.ts';
+import { messageOf, StalledError, TransientError } from '../domain/errors.ts';
 import { parseStatus, statusOf, toError } from './api-errors.ts';
 import type { Connection } from './connection.ts';
+import { startDeadline } from './deadline.ts';
 
 /** One HTTP call to the API server. */
 export interface ApiCall {
@@ -89,25 +90,25 @@ export function createTransport(connection: Connection, options: TransportOption
     }
   };
 
-  const guarded = async <R>(call: ApiCall, run: (signal: AbortSignal) => Promise<R>): Promise<R> => {
-    const timeout = AbortSignal.timeout(call.timeoutMs);
-    const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
-    try {
-      return await run(signal);
-    } catch (error) {
-      throw toCallError(call, error, timeout, connection.server);
-    }
-  };
-
   return {
-    request: call => guarded(call, async signal => readBody(await open(call, signal))),
-    async *stream(call) {
-      const timeout = AbortSignal.timeout(call.timeoutMs);
-      const signal = call.signal ? AbortSignal.any([call.signal, timeout]) : timeout;
+    request: async call => {
+      const deadline = startDeadline(call.timeoutMs, call.signal);
       try {
-        yield* jsonLines((await open(call, signal)).body);
+        return await deadline.race(open(call, deadline.signal).then(readBody));
       } catch (error) {
-        throw toCallError(call, error, timeout, connection.server);
+        throw toCallError(call, error, deadline.isLate, connection.server);
+      } finally {
+        deadline.end();
+      }
+    },
+    async *stream(call) {
+      const deadline = startDeadline(call.timeoutMs, call.signal);
+      try {
+        yield* jsonLines((await deadline.race(open(call, deadline.signal))).body);
+      } catch (error) {
+        throw toCallError(call, error, deadline.isLate, connection.server);
+      } finally {
+        deadline.end();
       }
     },
     close: () => agent.destroy(),
@@ -142,13 +143,12 @@ const codeOf = (error: unknown): string | undefined =>
 
 const isBrokenConnection = (error: unknown): boolean => BROKEN_CODES.includes(codeOf(error) ?? '');
 
-function toCallError(call: ApiCall, error: unknown, timeout: AbortSignal, server: string): unknown {
-  if (statusOf(error)) return error;
-  if (call.signal?.aborted)
-    return new TransientError('Aborted', `${call.what}: ended by us`, { cause: error });
-  if (timeout.aborted) {
+function toCallError(call: ApiCall, error: unknown, isLate: boolean, server: string): unknown {
+  if (statusOf(error) || error instanceof StalledError) return error;
+  if (call.signal?.aborted) return new TransientError('Aborted', `${call.what}: ended by us`);
+  if (isLate) {
     const text = `${call.what}: no answer from ${server} within ${call.timeoutMs} ms`;
-    return new TransientError('ApiTimeout', text, { cause: error });
+    return new TransientError('ApiTimeout', text);
   }
   const text = `${call.what}: cannot reach the API server at ${server} (${codeOf(error) ?? messageOf(error)})`;
   return new TransientError('ApiUnreachable', text, { cause: error });
