@@ -1,0 +1,128 @@
+import { messageOf, reasonOf, StalledError } from '../domain/errors.ts';
+import { isSameVersion } from '../domain/version.ts';
+import type { AgentDeps } from './deps.ts';
+import { fieldOf, SLOT_CHANGED } from './plan-steps.ts';
+import type { SlotFacts } from './ports.ts';
+import { finish, tell } from './report.ts';
+import { type Snapshot, versionOf } from './snapshot.ts';
+import type { Step } from './step.ts';
+
+type StageStep = Extract<Step, { type: 'stage' }>;
+type VerifyStep = Extract<Step, { type: 'verifyStaged' }>;
+
+/** Begins to download and install, once it is certain that the slot may be overwritten and the result be tried. */
+export async function stage(deps: AgentDeps, step: StageStep, seen: Snapshot): Promise<number> {
+  const { task, plan, slot, key } = step;
+  if (!seen.slots.ok || !plan.image) return 0;
+  try {
+    await deps.bootLoader.assertTrialSupported();
+    await deps.slots.assertWritable(slot);
+  } catch (error) {
+    return refuse(deps, step, seen, error);
+  }
+  await tell(deps, task, { phase: 'Downloading', message: `downloading to slot ${slot}` }, seen);
+  // Before the first byte: what the marker tells will not be true any more.
+  await deps.state.marker.clear();
+  deps.log.info('downloading and installing', {
+    name: task.object.metadata.name,
+    attempt: task.attempt,
+    version: plan.targetVersion,
+    slot,
+    url: plan.image.url,
+  });
+  const stallMs = (deps.settings.stallSeconds ?? plan.limits.stallSeconds) * 1000;
+  deps.job.start(key, { image: plan.image, slot: seen.slots.layout[slot], stallMs });
+  return 0;
+}
+
+/** Stops a download that nobody wants any more. */
+export async function abortStaging({ job, log }: AgentDeps): Promise<number> {
+  log.info('stopping the installation: it is not wanted any more');
+  await job.abort();
+  return 0;
+}
+
+/** Checks what lies in the slot, and marks it as staged. What was installed and is not right is made unbootable. */
+export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snapshot): Promise<number> {
+  const { task, plan, slot, image } = step;
+  if (!seen.slots.ok) return 0;
+  const facts = seen.slots.layout[slot];
+  try {
+    await deps.bootLoader.assertTrialSupported();
+    if (image && image.superblockHash !== facts.superblockHash)
+      throw new StalledError('SlotChanged', SLOT_CHANGED(slot));
+    await assertContent(deps, step, facts, seen);
+  } catch (error) {
+    if (image && (reasonOf(error) === 'VersionMismatch' || reasonOf(error) === 'BootFilesMissing'))
+      await deps.slots.destroySuperblock(slot);
+    return refuse(deps, step, seen, error);
+  }
+  const trialSeconds = deps.settings.trialSeconds ?? plan.limits.trialSeconds;
+  const guard = await deps.guard.protect(facts, trialSeconds * 1000);
+  // A guard may have written to the slot's file system.
+  const { superblockHash } = guard.isGuarded ? (await deps.slots.inspect())[slot] : facts;
+  await deps.state.marker.save({
+    uid: task.object.metadata.uid,
+    attempt: task.attempt,
+    slot,
+    checksum: plan.kind === 'rollback' ? '' : (plan.image?.checksum ?? ''),
+    superblockHash,
+    version: plan.targetVersion,
+  });
+  deps.log.info('slot staged', {
+    name: task.object.metadata.name,
+    slot,
+    version: plan.targetVersion,
+    wasThere: !image,
+  });
+  await tell(
+    deps,
+    task,
+    {
+      phase: 'Staged',
+      message: `slot ${slot} holds ${plan.targetVersion}`,
+      condition: {
+        type: 'TrialUnguarded',
+        status: guard.isGuarded ? 'False' : 'True',
+        reason: guard.reason,
+        message: guard.message,
+      },
+    },
+    seen,
+  );
+  await deps.job.abort();
+  return 0;
+}
+
+async function assertContent(
+  { slots, bootLoader }: AgentDeps,
+  { plan, slot }: VerifyStep,
+  facts: SlotFacts,
+  seen: Snapshot,
+): Promise<void> {
+  const field = fieldOf(seen, plan);
+  const version = versionOf(facts.osRelease, field);
+  if (!isSameVersion(version, plan.targetVersion))
+    throw new StalledError(
+      'VersionMismatch',
+      `slot ${slot} says ${field}="${version}" in /etc/os-release, not ${plan.targetVersion}: give the image of that version`,
+    );
+  const missing = await slots.missingFiles(slot, await bootLoader.bootFiles(slot));
+  if (missing.length > 0)
+    throw new StalledError(
+      'BootFilesMissing',
+      `slot ${slot} lacks ${missing.join(', ')}, which its boot entry loads: give an image that holds them`,
+    );
+}
+
+/** A refusal ends the attempt; anything that may pass comes back with the loop's backoff. */
+function refuse(
+  deps: AgentDeps,
+  { task }: StageStep | VerifyStep,
+  seen: Snapshot,
+  error: unknown,
+): Promise<number> {
+  if (!(error instanceof StalledError)) throw error;
+  const outcome = { phase: 'Failed' as const, reason: error.reason, message: messageOf(error) };
+  return finish(deps, task, outcome, seen);
+}

@@ -1,0 +1,185 @@
+import type { SlotName } from '../api/monok8s/index.ts';
+import { messageOf, StalledError, TransientError } from '../domain/errors.ts';
+import type { AgentDeps } from './deps.ts';
+import { factsOf, reportOutcome, tellTrial } from './report.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { Outcome, TrialRecord } from './state.ts';
+import type { Step } from './step.ts';
+
+type StepOf<Type extends Step['type']> = Extract<Step, { type: Type }>;
+
+/** Records the intent, here and in the status: without the API server's word nothing is rebooted. */
+export async function announceReboot(
+  deps: AgentDeps,
+  { object, trial }: StepOf<'announceReboot'>,
+  seen: Snapshot,
+): Promise<number> {
+  const { attempt, bootId, targetSlot, targetVersion, versionField, armCount } = trial;
+  await deps.state.trial.save(trial);
+  const again = armCount > 1 ? ` (the boot loader did not try it; time ${armCount})` : '';
+  await deps.status.write(object, {
+    attempt,
+    phase: 'Rebooting',
+    bootId,
+    message: `booting ${targetVersion} from slot ${targetSlot} once, as a trial${again}`,
+    ...factsOf(seen, targetVersion, versionField),
+  });
+  return 0;
+}
+
+/** Sets the one-boot entry and reboots. That it is armed is recorded only after it was read back. */
+export async function armAndReboot(deps: AgentDeps, trial: TrialRecord): Promise<number | undefined> {
+  const { bootLoader, state, log } = deps;
+  const { targetSlot, fromSlot, targetVersion } = trial;
+  try {
+    await bootLoader.assertTrialSupported();
+  } catch (error) {
+    if (!(error instanceof StalledError)) throw error;
+    const outcome: Outcome = { phase: 'Failed', reason: error.reason, message: messageOf(error) };
+    await state.trial.save({ ...trial, phase: 'Ended', outcome });
+    return 0;
+  }
+  await bootLoader.armTrial(targetSlot, fromSlot);
+  const { trialSlot, defaultSlot } = await bootLoader.read();
+  if ((trialSlot ?? defaultSlot) !== targetSlot)
+    throw new TransientError('ArmNotSeen', `the boot loader's environment does not name slot ${targetSlot}`);
+  await state.trial.save({ ...trial, armed: true });
+  log.info('boot loader armed for one boot', {
+    slot: targetSlot,
+    version: targetVersion,
+    fallback: fromSlot,
+  });
+  return reboot(deps, 'the trial boot is armed');
+}
+
+/** Asks the host to reboot, and takes its time to wait for it. */
+export async function reboot(deps: AgentDeps, reason: string): Promise<undefined> {
+  deps.log.info('rebooting the node', { reason });
+  await deps.events.flush();
+  deps.memory.rebootAskedMs = deps.clock.monotonicMs();
+  try {
+    await deps.host.reboot();
+  } catch (error) {
+    delete deps.memory.rebootAskedMs;
+    throw error;
+  }
+  return undefined;
+}
+
+/** Keeps the trial that a status told of. */
+export async function adoptTrial({ state, log }: AgentDeps, trial: TrialRecord): Promise<number> {
+  log.warn('state folder knows of no trial, going by the status', { name: trial.progress.name });
+  await state.trial.save(trial);
+  return 0;
+}
+
+/** Removes a one-boot flag. */
+export async function clearFlag({ bootLoader, log }: AgentDeps, defaultSlot: SlotName): Promise<number> {
+  log.warn('removing a one-boot flag that is still set', { defaultSlot });
+  await bootLoader.settle(defaultSlot);
+  return 0;
+}
+
+/** Tells what the trial waits for. */
+export async function confirmLater(
+  deps: AgentDeps,
+  { trial, message, retryInMs }: StepOf<'confirmLater'>,
+  seen: Snapshot,
+): Promise<number> {
+  await tellTrial(deps, trial, message, seen);
+  return retryInMs;
+}
+
+/** Runs the health command. */
+export async function checkHealth(deps: AgentDeps, seen: Snapshot): Promise<number> {
+  if (seen.trial) await tellTrial(deps, seen.trial, 'the node is Ready; checking its health', seen);
+  const result = await deps.host.checkHealth(deps.signal);
+  deps.memory.health = { ...result, atMs: deps.clock.monotonicMs() };
+  deps.log.info('health checked', result);
+  return 0;
+}
+
+/** The trial has passed: its slot becomes the default. */
+export async function commit({ state, bootLoader, log }: AgentDeps, trial: TrialRecord): Promise<number> {
+  // Recorded first, so that a restart in between does not judge the committed system by the trial's deadline.
+  await state.trial.save({ ...trial, phase: 'Committing' });
+  await bootLoader.settle(trial.targetSlot);
+  log.info('trial confirmed, its slot is the default now', {
+    slot: trial.targetSlot,
+    version: trial.targetVersion,
+  });
+  return 0;
+}
+
+/** The trial has failed: back into the old slot, by a reboot. */
+export async function fallBack(
+  deps: AgentDeps,
+  { trial, reason, message }: StepOf<'fallBack'>,
+  { bootId }: Snapshot,
+): Promise<number | undefined> {
+  const { state, bootLoader, log } = deps;
+  const count = trial.fallback?.count ?? 0;
+  const fallback = trial.fallback?.bootId === bootId ? trial.fallback : { bootId, count: count + 1 };
+  const outcome: Outcome = { phase: 'RolledBack', reason, message };
+  log.error('trial failed, falling back', { slot: trial.targetSlot, reason, message });
+  await state.trial.save({ ...trial, phase: 'FallingBack', fallback, outcome });
+  await bootLoader.settle(trial.fromSlot).catch((error: unknown) => {
+    // The default is the old slot anyhow, and a reboot is all that is left.
+    log.error('boot loader cannot be set', { error: messageOf(error) });
+  });
+  return reboot(deps, `the trial failed: ${reason}`);
+}
+
+/** The trial is over: kept first, so that clearing the boot loader does not hide how it ended. */
+export async function endTrial(
+  deps: AgentDeps,
+  trial: TrialRecord,
+  outcome: Outcome,
+  seen: Snapshot,
+): Promise<number> {
+  await deps.state.trial.save({ ...trial, phase: 'Ended', outcome });
+  await tidyBoot(deps, trial, seen);
+  return 0;
+}
+
+/** Tells the API server how it ended, then forgets. */
+export async function reportTrial(
+  deps: AgentDeps,
+  { trial, outcome, object }: StepOf<'reportTrial'>,
+  seen: Snapshot,
+): Promise<number> {
+  await tidyBoot(deps, trial, seen);
+  if (object) await reportOutcome(deps, trial, outcome, object, seen);
+  else deps.log.warn('object is gone, its trial ended unreported', { ...trial.progress, ...outcome });
+  await deps.state.trial.clear();
+  return 0;
+}
+
+/** The object went away, or its gate was closed, before the reboot. */
+export async function forgetTrial(deps: AgentDeps, trial: TrialRecord, seen: Snapshot): Promise<number> {
+  deps.log.warn('reboot is not wanted any more', { ...trial.progress });
+  await tidyBoot(deps, trial, seen);
+  await deps.state.trial.clear();
+  return 0;
+}
+
+/** Makes the slot that a person booted the default, so that it lasts. */
+export async function keepManualBoot(deps: AgentDeps, slot: SlotName): Promise<number> {
+  await deps.bootLoader.settle(slot);
+  const message = `slot ${slot} was booted by hand and is healthy: it is the default now`;
+  deps.log.info('manual boot kept', { slot });
+  const uid = deps.caches.nodes.get({ name: deps.nodeName })?.uid;
+  const about = { apiVersion: 'v1', kind: 'Node', name: deps.nodeName, ...(uid && { uid }) };
+  deps.events.record(about, 'Normal', 'ManualBootKept', message);
+  return 0;
+}
+
+/**
+ * Back in the old slot, nothing stays armed and it is the default. In the other slot nothing is touched: whoever booted
+ * it has not shown yet that it is healthy.
+ */
+async function tidyBoot({ bootLoader }: AgentDeps, trial: TrialRecord, { slots }: Snapshot): Promise<void> {
+  if (!slots.ok || slots.layout.booted !== trial.fromSlot) return;
+  const { trialSlot, defaultSlot } = slots.boot;
+  if (trialSlot !== undefined || defaultSlot !== trial.fromSlot) await bootLoader.settle(trial.fromSlot);
+}

@@ -1,0 +1,73 @@
+import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
+import { messageOf, StalledError } from '../domain/errors.ts';
+import { chooseTask, oldestFirst } from './attempt.ts';
+import type { AgentDeps } from './deps.ts';
+import { type SlotView, type Snapshot, type Task, versionOf } from './snapshot.ts';
+import type { TrialRecord } from './state.ts';
+
+/** How long the reboot that was asked for is waited for before the node is looked at again. */
+const REBOOT_PATIENCE_MS = 60_000;
+
+/** Reads everything that the next step depends on. */
+export async function gather(deps: AgentDeps): Promise<Snapshot> {
+  const { caches, state, job, memory, clock } = deps;
+  const [slots, bootId, trial, marker, uptimeMs] = await Promise.all([
+    readSlots(deps),
+    deps.host.bootId(),
+    state.trial.load(),
+    state.marker.load(),
+    deps.uptimeMs(),
+  ]);
+  const objects = ownObjects(deps);
+  const task = caches.progresses.hasSynced ? await taskOf(deps, objects, slots, trial) : undefined;
+  const node = caches.nodes.get({ name: deps.nodeName });
+  const { health, rebootAskedMs } = memory;
+  const nowMs = clock.monotonicMs();
+  return {
+    objects,
+    isSynced: caches.progresses.hasSynced,
+    slots,
+    bootId,
+    uptimeMs,
+    staging: job.view(),
+    isRebooting: rebootAskedMs !== undefined && nowMs - rebootAskedMs < REBOOT_PATIENCE_MS,
+    settings: deps.settings,
+    ...(task && { task }),
+    ...(trial && { trial }),
+    ...(marker && { marker }),
+    ...(node && { node: { ready: node.ready, bootId: node.bootId } }),
+    ...(health && {
+      health: { healthy: health.healthy, message: health.message, ageMs: nowMs - health.atMs },
+    }),
+  };
+}
+
+function ownObjects({ caches, status, nodeName }: AgentDeps): OSUpgradeProgress[] {
+  const own = caches.progresses.list().filter(object => object.spec.nodeName === nodeName);
+  return oldestFirst(own.map(status.newest));
+}
+
+async function readSlots({ slots, bootLoader, job, memory }: AgentDeps): Promise<SlotView> {
+  try {
+    const isWriting = job.view().type === 'running';
+    const layout = isWriting && memory.layout ? memory.layout : await slots.inspect();
+    memory.layout = layout;
+    return { ok: true, layout, boot: await bootLoader.read() };
+  } catch (error) {
+    if (!(error instanceof StalledError)) throw error;
+    return { ok: false, reason: error.reason, message: messageOf(error) };
+  }
+}
+
+async function taskOf(
+  deps: AgentDeps,
+  objects: readonly OSUpgradeProgress[],
+  slots: SlotView,
+  trial: TrialRecord | undefined,
+): Promise<Task | undefined> {
+  const running = slots.ok ? slots.layout[slots.layout.booted].osRelease : undefined;
+  const candidate = chooseTask(objects, running, trial);
+  if (!candidate) return undefined;
+  const version = versionOf(running, deps.settings.versionField);
+  return { ...candidate, resolution: await deps.resolver.resolve(candidate, version) };
+}

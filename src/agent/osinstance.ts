@@ -1,0 +1,78 @@
+import { isDeepStrictEqual } from 'node:util';
+import {
+  API_VERSION,
+  OSINSTANCE_NAMESPACE,
+  OSINSTANCE_NODE_LABEL,
+  type OSInstance,
+  type OSInstanceStatus,
+  type SlotReport,
+} from '../api/openeuler/index.ts';
+import { toTimestamp } from '../domain/clock.ts';
+import type { NodeFacts } from '../domain/node.ts';
+import { OSINSTANCES } from '../kube/resources.ts';
+import type { KubeClient } from '../kube/types.ts';
+import type { BootState, SlotFacts } from './ports.ts';
+import type { SlotView } from './snapshot.ts';
+import { nextConditions } from './status.ts';
+
+/** What the agent found on its node. */
+export interface InstanceFacts {
+  readonly slots: SlotView;
+  readonly bootLoader: string;
+  readonly bootId: string;
+  readonly agentVersion: string;
+}
+
+/** The status that tells `facts`; what others keep in it stays. */
+export function instanceStatus(
+  before: OSInstanceStatus | undefined,
+  facts: InstanceFacts,
+  nowMs: number,
+): OSInstanceStatus {
+  const { slots: view, bootLoader, bootId, agentVersion } = facts;
+  const condition = view.ok
+    ? { type: 'SlotsUsable', status: 'True' as const, reason: 'SlotsFound', message: '' }
+    : { type: 'SlotsUsable', status: 'False' as const, reason: view.reason, message: view.message };
+  const conditions = nextConditions(before?.conditions ?? [], condition, toTimestamp(nowMs));
+  return { ...before, slots: slotReports(view), bootLoader, bootId, agentVersion, conditions };
+}
+
+function slotReports(view: SlotView): SlotReport[] {
+  if (!view.ok) return [];
+  const report = ({ name, osRelease }: SlotFacts, boot: BootState): SlotReport => ({
+    name,
+    booted: name === view.layout.booted,
+    default: name === boot.defaultSlot,
+    version: osRelease?.versionId ?? '',
+    prettyName: osRelease?.prettyName ?? '',
+  });
+  return [report(view.layout.A, view.boot), report(view.layout.B, view.boot)];
+}
+
+/** The OSInstance of a node, with the node as its owner. */
+export const newInstance = (node: Pick<NodeFacts, 'name' | 'uid'>): object => ({
+  apiVersion: API_VERSION,
+  kind: OSINSTANCES.kind,
+  metadata: {
+    name: node.name,
+    namespace: OSINSTANCE_NAMESPACE,
+    labels: { [OSINSTANCE_NODE_LABEL]: node.name },
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid }],
+  },
+  spec: { nodestatus: 'idle' },
+});
+
+/** Creates the node's OSInstance if there is none and writes its status if it says something new. */
+export async function reportInstance(
+  client: KubeClient,
+  known: { readonly node: Pick<NodeFacts, 'name' | 'uid'>; readonly instance: OSInstance | undefined },
+  facts: InstanceFacts,
+  nowMs: number,
+): Promise<OSInstance> {
+  const instance = known.instance ?? (await client.create(OSINSTANCES, newInstance(known.node)));
+  const status = instanceStatus(instance.status, facts, nowMs);
+  if (isDeepStrictEqual(status, instance.status)) return instance;
+  const { name, resourceVersion } = instance.metadata;
+  const body = { metadata: { resourceVersion }, status };
+  return client.patchStatus(OSINSTANCES, { name, namespace: OSINSTANCE_NAMESPACE }, { type: 'merge', body });
+}

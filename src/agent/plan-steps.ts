@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto';
+import type { NodePlan, OSUpgradeProgress } from '../api/monok8s/index.ts';
+import { isSameVersion } from '../domain/version.ts';
+import { phaseOf } from './attempt.ts';
+import { viewGate } from './gate.ts';
+import type { SlotFacts } from './ports.ts';
+import {
+  inactiveSlot,
+  type Resolution,
+  type SlotView,
+  type Snapshot,
+  type Task,
+  versionOf,
+} from './snapshot.ts';
+import type { Outcome, StagedMarker, TrialRecord } from './state.ts';
+import type { Note, Step } from './step.ts';
+
+type Slots = Extract<SlotView, { ok: true }>;
+type Planned = Extract<Resolution, { type: 'plan' }>;
+
+/** What happens to a plan before its reboot. The running slot is the default, and no trial is under way. */
+export function decidePlan(s: Snapshot, task: Task, slots: Slots): Step {
+  const { resolution } = task;
+  if (resolution.type !== 'plan' && s.staging.type !== 'idle') return { type: 'abortStaging' };
+  if (resolution.type === 'wait') return waiting(task, 'Pending', resolution.message, resolution.retryInMs);
+  if (resolution.type === 'refused') return failed(task, resolution.reason, resolution.message);
+  const gate = resolution.gated ? viewGate(resolution.plan, task.attempt) : { type: 'open' as const };
+  if (gate.type === 'ended') return { type: 'finish', task, outcome: gate.outcome };
+  const plan = resolution.plan;
+  const refusal = judgePlan(plan);
+  if (refusal) return { type: 'finish', task, outcome: refusal };
+  if (isRunning(s, plan, slots)) return alreadyThere(task, plan);
+  if (s.staging.type !== 'idle' && s.staging.key !== stagingKey(task, plan)) return { type: 'abortStaging' };
+  return isPastStaging(task)
+    ? decideStaged(s, task, resolution, slots)
+    : decideBeforeStaged(s, task, resolution, slots);
+}
+
+/** Why a plan cannot be done by this agent at all. */
+export function judgePlan(plan: NodePlan): Outcome | undefined {
+  const no = (reason: string, message: string): Outcome => ({ phase: 'Failed', reason, message });
+  if (plan.kind === 'config')
+    return no(
+      'ConfigUnsupported',
+      'spec.plan.kind "config" is not supported yet: use "upgrade" or "rollback"',
+    );
+  if (plan.kind === 'rollback') return undefined;
+  if (!plan.image) return no('ImageMissing', 'spec.plan.image is missing: an upgrade needs an image');
+  if (plan.image.reference !== undefined || plan.image.url === undefined)
+    return no(
+      'ImageSourceUnsupported',
+      'images in a registry (spec.plan.image.reference, oci://) are not supported yet: serve the image over http(s)',
+    );
+  return undefined;
+}
+
+/** One string for all that decides what is written to the slot: another one means another download. */
+export const stagingKey = (task: Pick<Task, 'object' | 'attempt'>, plan: NodePlan): string =>
+  createHash('sha256')
+    .update(JSON.stringify([task.object.metadata.uid, task.attempt, plan.targetVersion, plan.image ?? null]))
+    .digest('hex');
+
+/** The image of `plan` lies untouched on the slot that is not running. */
+export function isStaged(
+  marker: StagedMarker | undefined,
+  plan: NodePlan,
+  slot: SlotFacts,
+  field: NodePlan['versionField'],
+): boolean {
+  const checksum = plan.image?.checksum.toLowerCase() ?? '';
+  return (
+    marker !== undefined &&
+    marker.slot === slot.name &&
+    (plan.kind === 'rollback' || marker.checksum.toLowerCase() === checksum) &&
+    marker.superblockHash === slot.superblockHash &&
+    isSameVersion(versionOf(slot.osRelease, field), plan.targetVersion)
+  );
+}
+
+/** The field of os-release that a plan means. */
+export const fieldOf = (s: Pick<Snapshot, 'settings'>, plan: NodePlan): NodePlan['versionField'] =>
+  plan.versionField === 'PRETTY_NAME' ? 'PRETTY_NAME' : s.settings.versionField;
+
+function decideBeforeStaged(s: Snapshot, task: Task, { plan, hold }: Planned, slots: Slots): Step {
+  const slot = inactiveSlot(slots.layout);
+  const { staging } = s;
+  if (staging.type === 'running')
+    return { type: 'wait', task, note: progressNote(staging), retryInMs: 5_000 };
+  if (staging.type === 'failed') return failed(task, staging.reason, staging.message);
+  if (staging.type === 'done')
+    return { type: 'verifyStaged', task, plan, slot: slot.name, image: staging.image };
+  if (hold && phaseOf(task) === 'Pending') return waiting(task, 'Pending', hold.message, hold.retryInMs);
+  // A flag that someone set would make the next boot try a slot that is half written.
+  if (slots.boot.trialSlot) return { type: 'clearFlag', defaultSlot: slots.boot.defaultSlot };
+  if (plan.kind === 'rollback' || isStaged(s.marker, plan, slot, fieldOf(s, plan)))
+    return { type: 'verifyStaged', task, plan, slot: slot.name };
+  return { type: 'stage', task, plan, slot: slot.name, key: stagingKey(task, plan) };
+}
+
+function decideStaged(s: Snapshot, task: Task, planned: Planned, slots: Slots): Step {
+  const { plan, gated, hold } = planned;
+  const slot = inactiveSlot(slots.layout);
+  // Nothing marked, or something else: the state folder was lost or the plan replaced. Staging starts over.
+  if (!isStaged(s.marker, plan, slot, fieldOf(s, plan)))
+    return isMarkedFor(s.marker, plan, slot)
+      ? slotChanged(task, slot)
+      : decideBeforeStaged(s, task, planned, slots);
+  const gate = gated ? viewGate(plan, task.attempt) : ({ type: 'open' } as const);
+  if (gate.type === 'draining') return waiting(task, 'Draining', gate.message);
+  if (gate.type === 'closed') return waiting(task, 'Staged', gate.message);
+  if (gate.type === 'ended') return { type: 'finish', task, outcome: gate.outcome };
+  if (hold) return waiting(task, 'Staged', hold.message, hold.retryInMs);
+  return { type: 'announceReboot', object: task.object, trial: newTrial(s, task, planned, slots) };
+}
+
+function newTrial(s: Snapshot, task: Task, { plan, gated }: Planned, { layout }: Slots): TrialRecord {
+  return {
+    progress: { name: task.object.metadata.name, uid: task.object.metadata.uid },
+    attempt: task.attempt,
+    phase: 'Rebooting',
+    targetSlot: inactiveSlot(layout).name,
+    fromSlot: layout.booted,
+    targetVersion: plan.targetVersion,
+    versionField: fieldOf(s, plan),
+    trialSeconds: s.settings.trialSeconds ?? plan.limits.trialSeconds,
+    gated,
+    bootId: s.bootId,
+    armCount: 1,
+    armed: false,
+  };
+}
+
+/** The attempt has been past `Installing`, as far as its status tells. */
+const isPastStaging = (task: Task): boolean => ['Staged', 'Draining', 'Rebooting'].includes(phaseOf(task));
+
+const isMarkedFor = (marker: StagedMarker | undefined, plan: NodePlan, slot: SlotFacts): boolean =>
+  marker !== undefined &&
+  marker.slot === slot.name &&
+  (plan.kind === 'rollback' || marker.checksum.toLowerCase() === plan.image?.checksum.toLowerCase());
+
+const isRunning = (s: Snapshot, plan: NodePlan, { layout }: Slots): boolean =>
+  isSameVersion(versionOf(layout[layout.booted].osRelease, fieldOf(s, plan)), plan.targetVersion);
+
+const alreadyThere = (task: Task, plan: NodePlan): Step => ({
+  type: 'finish',
+  task,
+  outcome: {
+    phase: 'Completed',
+    reason: '',
+    message: `the node runs ${plan.targetVersion}; nothing was changed`,
+  },
+});
+
+const waiting = (task: Task, phase: Note['phase'], message: string, retryInMs?: number): Step => ({
+  type: 'wait',
+  task,
+  note: { phase, message },
+  ...(retryInMs !== undefined && { retryInMs }),
+});
+
+const failed = (task: Task, reason: string, message: string): Step => ({
+  type: 'finish',
+  task,
+  outcome: { phase: 'Failed', reason, message },
+});
+
+/** Ends an attempt whose slot was written by someone else after it had been verified. */
+export const SLOT_CHANGED = (slot: string): string =>
+  `slot ${slot} was changed by someone else after the image had been verified: a retry installs it again`;
+
+const slotChanged = (task: Task, slot: SlotFacts): Step =>
+  failed(task, 'SlotChanged', SLOT_CHANGED(slot.name));
+
+function progressNote({ progress, retries, note }: Extract<Snapshot['staging'], { type: 'running' }>): Note {
+  const { phase, bytesDone, bytesTotal } = progress;
+  return { phase, progress: { bytesDone, bytesTotal }, retryCount: retries, message: note };
+}
+
+/** The object of a trial, if it is still there. */
+export const objectOf = (s: Snapshot, trial: TrialRecord): OSUpgradeProgress | undefined =>
+  s.objects.find(o => o.metadata.uid === trial.progress.uid);

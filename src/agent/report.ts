@@ -1,0 +1,111 @@
+import type { NodePlan, OSUpgradeProgress } from '../api/monok8s/index.ts';
+import { API_VERSION } from '../api/monok8s/index.ts';
+import { inStyleOf } from '../domain/version.ts';
+import type { CallOptions } from '../kube/types.ts';
+import type { AgentDeps } from './deps.ts';
+import { fieldOf } from './plan-steps.ts';
+import { otherSlot, type Snapshot, type Task, versionOf } from './snapshot.ts';
+import type { Outcome, TrialRecord } from './state.ts';
+import type { StatusNote } from './status.ts';
+import { withWayOut } from './way-out.ts';
+
+/** The facts of every note: versions and slots as they are now. */
+export function factsOf(
+  seen: Snapshot,
+  target: string,
+  field: NodePlan['versionField'],
+): Pick<StatusNote, 'currentVersion' | 'targetVersion' | 'inactivePartition'> {
+  if (!seen.slots.ok) return { targetVersion: target };
+  const { layout } = seen.slots;
+  return {
+    currentVersion: inStyleOf(target, versionOf(layout[layout.booted].osRelease, field)),
+    targetVersion: target,
+    inactivePartition: otherSlot(layout.booted),
+  };
+}
+
+/** Writes a note about a task. Resolves to the milliseconds for which it was held back, if it was. */
+export async function tell(
+  deps: AgentDeps,
+  task: Task,
+  note: Omit<StatusNote, 'attempt'>,
+  seen: Snapshot,
+): Promise<number | undefined> {
+  const { heldBackMs } = await deps.status.write(task.object, { ...noteOf(task, seen), ...note });
+  return heldBackMs;
+}
+
+function noteOf({ object, attempt, isNew, resolution }: Task, seen: Snapshot): Omit<StatusNote, 'phase'> {
+  const nonce = isNew && object.spec.retryNonce ? { observedRetryNonce: object.spec.retryNonce } : {};
+  const facts =
+    resolution.type === 'plan'
+      ? factsOf(seen, resolution.plan.targetVersion, fieldOf(seen, resolution.plan))
+      : factsOf(seen, object.status?.targetVersion ?? '', seen.settings.versionField);
+  return { attempt, ...nonce, ...facts };
+}
+
+/** Ends an attempt that tried no reboot: nothing runs any more, nothing is armed, and the status says why. */
+export async function finish(deps: AgentDeps, task: Task, outcome: Outcome, seen: Snapshot): Promise<number> {
+  await deps.job.abort();
+  if (seen.slots.ok && seen.slots.boot.trialSlot && seen.slots.boot.defaultSlot === seen.slots.layout.booted)
+    await deps.bootLoader.settle(seen.slots.layout.booted);
+  const { object, attempt } = task;
+  await writeEnd(deps, object, { ...noteOf(task, seen), ...endNote(outcome, object, attempt) });
+  return 0;
+}
+
+/** Writes how the attempt of a trial ended. An object that is gone needs no report. */
+export async function reportOutcome(
+  deps: AgentDeps,
+  trial: TrialRecord,
+  outcome: Outcome,
+  object: OSUpgradeProgress,
+  seen: Snapshot,
+): Promise<void> {
+  const { attempt, targetVersion, versionField } = trial;
+  const facts = factsOf(seen, targetVersion, versionField);
+  await writeEnd(deps, object, { attempt, ...facts, ...endNote(outcome, object, attempt) });
+}
+
+/** Tells where a trial is, as well as one can: it must go on without an API server too. */
+export async function tellTrial(
+  deps: AgentDeps,
+  trial: TrialRecord,
+  message: string,
+  seen: Snapshot,
+): Promise<void> {
+  const object = seen.objects.find(o => o.metadata.uid === trial.progress.uid);
+  if (!object) return;
+  const facts = factsOf(seen, trial.targetVersion, trial.versionField);
+  const note: StatusNote = { attempt: trial.attempt, phase: 'Confirming', message, ...facts };
+  await deps.status.write(object, note, QUICK).catch((error: unknown) => {
+    deps.log.warn('trial not reported, going on without', {
+      name: object.metadata.name,
+      error: String(error),
+    });
+  });
+}
+
+const QUICK: CallOptions = { timeoutMs: 5_000 };
+
+function endNote({ phase, reason, message }: Outcome, object: OSUpgradeProgress, attempt: number) {
+  const { name } = object.metadata;
+  const nonce = object.spec.retryNonce;
+  return phase === 'Completed'
+    ? // A retry that was asked for meanwhile has nothing left to do, now or when somebody rolls back later.
+      { phase, message, failureReason: '', ...(nonce && { observedRetryNonce: nonce }) }
+    : { phase, failureReason: reason, message: withWayOut(message, { name, attempt, nonce }) };
+}
+
+async function writeEnd(deps: AgentDeps, object: OSUpgradeProgress, note: StatusNote): Promise<void> {
+  const { isWritten } = await deps.status.write(object, note);
+  if (!isWritten) return;
+  const { name, uid } = object.metadata;
+  const isGood = note.phase === 'Completed';
+  const message = note.message || `the node runs ${note.targetVersion}`;
+  const fields = { name, phase: note.phase, attempt: note.attempt, message };
+  if (isGood) deps.log.info('upgrade completed', fields);
+  else deps.log.error('upgrade ended without success', { ...fields, reason: note.failureReason });
+  const about = { apiVersion: API_VERSION, kind: object.kind, name, uid };
+  deps.events.record(about, isGood ? 'Normal' : 'Warning', note.failureReason || note.phase, message);
+}

@@ -1,0 +1,140 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'winston';
+import { z } from 'zod';
+import { NodePlan, SlotName } from '../api/monok8s/index.ts';
+import { messageOf } from '../domain/errors.ts';
+
+/** How an attempt ended, kept until the API server has been told. */
+export const Outcome = z.object({
+  phase: z.enum(['Completed', 'Failed', 'RolledBack']),
+  reason: z.string(),
+  message: z.string(),
+});
+export type Outcome = z.infer<typeof Outcome>;
+
+/** A reboot into the other slot: what was intended, and how far it got. Written before each thing that it tells. */
+export const TrialRecord = z.object({
+  progress: z.object({ name: z.string(), uid: z.string() }),
+  attempt: z.int().min(1),
+  /**
+   * `Rebooting`: about to try, or trying. `Committing`: confirmed, about to become the default. `FallingBack`: given
+   * up, about to reboot into the old slot. `Ended`: over, `outcome` is to be reported.
+   */
+  phase: z.enum(['Rebooting', 'Committing', 'FallingBack', 'Ended']),
+  targetSlot: SlotName,
+  fromSlot: SlotName,
+  targetVersion: z.string(),
+  versionField: z.enum(['VERSION_ID', 'PRETTY_NAME']),
+  trialSeconds: z.int().min(1),
+  /** A controller's gate decides when to reboot; false for an object made by hand. */
+  gated: z.boolean(),
+  /** The boot in which the trial was armed: while it lasts, nothing was tried. */
+  bootId: z.string(),
+  /** In how many boots the trial was armed. */
+  armCount: z.int().min(1),
+  /** The boot loader's environment was read back with the one-boot flag in it. */
+  armed: z.boolean(),
+  fallback: z.object({ bootId: z.string(), count: z.int().min(1) }).optional(),
+  outcome: Outcome.optional(),
+});
+export type TrialRecord = z.infer<typeof TrialRecord>;
+
+/** A verified image on the slot that is not running. */
+export const StagedMarker = z.object({
+  uid: z.string(),
+  attempt: z.int().min(1),
+  slot: SlotName,
+  /** `sha256:<hex>` of the file that was fetched; empty for a slot that was found as it is (rollback). */
+  checksum: z.string(),
+  superblockHash: z.string(),
+  version: z.string(),
+});
+export type StagedMarker = z.infer<typeof StagedMarker>;
+
+/** What an object made by hand was resolved to, so that a restart resolves nothing anew. */
+export const PinnedPlan = z.object({ uid: z.string(), attempt: z.int().min(1), plan: NodePlan });
+export type PinnedPlan = z.infer<typeof PinnedPlan>;
+
+/** One durable value. */
+export interface Durable<T> {
+  /** `undefined` if there is none, or it cannot be understood. */
+  load(): Promise<T | undefined>;
+  /** Flushed to the disk when it resolves. */
+  save(value: T): Promise<void>;
+  /** Gone from the disk when it resolves. */
+  clear(): Promise<void>;
+}
+
+/** The agent's memory, on storage that both slots share. A hint only: what is found on the node decides. */
+export interface StateStore {
+  readonly trial: Durable<TrialRecord>;
+  readonly marker: Durable<StagedMarker>;
+  readonly pin: Durable<PinnedPlan>;
+}
+
+/** Keeps the agent's memory as JSON files in `folder`, which is made if need be. */
+export function openState(folder: string, logger: Logger): StateStore {
+  const file = <T>(name: string, schema: z.ZodType<T>) => jsonFile(folder, name, schema, logger);
+  return {
+    trial: file('trial.json', TrialRecord),
+    marker: file('staged.json', StagedMarker),
+    pin: file('plan.json', PinnedPlan),
+  };
+}
+
+function jsonFile<T>(folder: string, name: string, schema: z.ZodType<T>, logger: Logger): Durable<T> {
+  const path = join(folder, name);
+  return {
+    async load() {
+      const text = await readFile(path, 'utf8').catch(ifMissing(undefined));
+      if (text === undefined) return undefined;
+      try {
+        return schema.parse(JSON.parse(text));
+      } catch (error) {
+        logger.warn('state file cannot be understood, going by what is found on the node', {
+          path,
+          error: messageOf(error),
+        });
+        return undefined;
+      }
+    },
+    async save(value) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await writeFlushed(`${path}.new`, JSON.stringify(value));
+      await rename(`${path}.new`, path);
+      await flushFolder(folder);
+    },
+    async clear() {
+      await rm(path, { force: true });
+      await flushFolder(folder).catch(ifMissing(undefined));
+    },
+  };
+}
+
+async function writeFlushed(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'w', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+// A rename or removal is lost with the power unless the folder itself is flushed.
+async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const ifMissing =
+  <T>(otherwise: T) =>
+  (error: unknown): T => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return otherwise;
+    throw error;
+  };

@@ -1,0 +1,53 @@
+import { isSameVersion } from '../domain/version.ts';
+import { fieldOf } from './plan-steps.ts';
+import { otherSlot, type SlotView, type Snapshot, type Task, versionOf } from './snapshot.ts';
+import type { Step } from './step.ts';
+
+/**
+ * What a status in `Rebooting` or `Confirming` means when the state folder knows of no trial (it was lost). Without
+ * the record nothing is armed again: how often that was done is not known, and reboots must not repeat for ever.
+ */
+export function recoverTrial(
+  s: Snapshot,
+  task: Task,
+  { layout, boot }: Extract<SlotView, { ok: true }>,
+): Step | undefined {
+  const { status } = task.object;
+  const wasRebooting = status?.phase === 'Rebooting' || status?.phase === 'Confirming';
+  if (task.isNew || !wasRebooting || task.resolution.type !== 'plan') return undefined;
+  if (status.bootId === undefined || status.bootId === s.bootId) return undefined;
+  const { plan, gated } = task.resolution;
+  const { booted } = layout;
+  const versionField = fieldOf(s, plan);
+  if (booted !== boot.defaultSlot) {
+    return {
+      type: 'adoptTrial',
+      trial: {
+        progress: { name: task.object.metadata.name, uid: task.object.metadata.uid },
+        attempt: task.attempt,
+        phase: 'Rebooting',
+        targetSlot: booted,
+        fromSlot: otherSlot(booted),
+        targetVersion: plan.targetVersion,
+        versionField,
+        trialSeconds: s.settings.trialSeconds ?? plan.limits.trialSeconds,
+        gated,
+        bootId: status.bootId,
+        armCount: 1,
+        armed: true,
+      },
+    };
+  }
+  const isThere = isSameVersion(versionOf(layout[booted].osRelease, versionField), plan.targetVersion);
+  return {
+    type: 'finish',
+    task,
+    outcome: isThere
+      ? { phase: 'Completed', reason: '', message: '' }
+      : {
+          phase: 'RolledBack',
+          reason: 'TrialBootFailed',
+          message: `${plan.targetVersion} was tried and did not come up; the node runs the old system`,
+        },
+  };
+}

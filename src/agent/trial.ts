@@ -1,0 +1,177 @@
+import { isSameVersion } from '../domain/version.ts';
+import { viewGate } from './gate.ts';
+import { objectOf, SLOT_CHANGED } from './plan-steps.ts';
+import {
+  freshHealth,
+  HEALTH_RETRY_MS,
+  isNodeBack,
+  type SlotView,
+  type Snapshot,
+  versionOf,
+} from './snapshot.ts';
+import type { Outcome, TrialRecord } from './state.ts';
+import { IDLE, type Step } from './step.ts';
+
+type Slots = Extract<SlotView, { ok: true }>;
+
+/** A trial that was never tried is armed again, twice at most. */
+const MAX_ARMS = 3;
+/** Falling back is tried so often, should the boot loader not obey. */
+const MAX_FALLBACKS = 3;
+
+/** What happens from the intent to reboot until the trial is over. It ends only as `Completed` or by a reboot. */
+export function decideTrial(s: Snapshot, trial: TrialRecord): Step {
+  if (s.staging.type !== 'idle') return { type: 'abortStaging' };
+  if (trial.phase === 'Ended' && trial.outcome) return decideReport(s, trial, trial.outcome);
+  if (!s.slots.ok) return decideBlind(s, trial, s.slots.message);
+  const { layout } = s.slots;
+  if (layout.booted === trial.targetSlot) return decideOnTrial(s, trial, s.slots);
+  if (trial.phase === 'FallingBack')
+    return rolledBack(trial, trial.outcome?.reason ?? 'TrialBootFailed', trial.outcome?.message ?? '');
+  if (trial.phase === 'Committing')
+    return rolledBack(
+      trial,
+      'TrialBootFailed',
+      `${trial.targetVersion} was confirmed, but the node went back to slot ${trial.fromSlot} before it was kept`,
+    );
+  return trial.bootId === s.bootId ? decideReboot(s, trial, s.slots) : decideReturned(s, trial, s.slots);
+}
+
+function decideReport(s: Snapshot, trial: TrialRecord, outcome: Outcome): Step {
+  if (!s.isSynced) return IDLE;
+  const object = objectOf(s, trial);
+  return { type: 'reportTrial', trial, outcome, ...(object && { object }) };
+}
+
+/** The slots cannot be told apart: after the trial's time only a reboot helps, once. */
+function decideBlind(s: Snapshot, trial: TrialRecord, message: string): Step {
+  const hasRebooted = trial.bootId !== s.bootId && trial.phase !== 'FallingBack';
+  return hasRebooted && s.uptimeMs >= trial.trialSeconds * 1000
+    ? { type: 'fallBack', trial, reason: 'TrialUnhealthy', message }
+    : { type: 'wait', retryInMs: HEALTH_RETRY_MS };
+}
+
+/** Still in the boot that announced the reboot: nothing was tried yet. */
+function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: Slots): Step {
+  if (!s.isSynced) return IDLE;
+  const object = objectOf(s, trial);
+  if (!object) return { type: 'forgetTrial', trial };
+  const gate =
+    trial.gated && object.spec.plan ? viewGate(object.spec.plan, trial.attempt) : { type: 'open' as const };
+  if (gate.type === 'ended') return { type: 'endTrial', trial, outcome: gate.outcome };
+  if (gate.type !== 'open') return { type: 'forgetTrial', trial };
+  const target = layout[trial.targetSlot];
+  if (s.marker?.slot !== target.name || s.marker.superblockHash !== target.superblockHash)
+    return failed(trial, 'SlotChanged', SLOT_CHANGED(target.name));
+  const { status } = object;
+  const isAnnounced =
+    status?.phase === 'Rebooting' && status.attempt === trial.attempt && status.bootId === trial.bootId;
+  if (!isAnnounced) return { type: 'announceReboot', object, trial };
+  return trial.armed && boot.trialSlot === trial.targetSlot
+    ? { type: 'reboot', reason: `slot ${trial.targetSlot} is armed for one boot` }
+    : { type: 'armAndReboot', trial };
+}
+
+/** Back in the old slot after a reboot. */
+function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: Slots): Step {
+  const isFlagSet = boot.trialSlot === trial.targetSlot;
+  const slot = `slot ${trial.targetSlot} (${trial.targetVersion})`;
+  if (trial.armed && !isFlagSet)
+    return rolledBack(
+      trial,
+      'TrialBootFailed',
+      `${slot} was tried and did not come up; the node runs the old system`,
+    );
+  if (trial.armCount >= MAX_ARMS)
+    return rolledBack(
+      trial,
+      'TrialNotTaken',
+      `${slot} was armed ${trial.armCount} times and the boot loader never tried it: check its configuration`,
+    );
+  if (!s.isSynced) return IDLE;
+  const object = objectOf(s, trial);
+  if (!object) return { type: 'forgetTrial', trial };
+  const again = { ...trial, bootId: s.bootId, armCount: trial.armCount + 1, armed: false };
+  return { type: 'announceReboot', object, trial: again };
+}
+
+/** The node runs the new system. */
+function decideOnTrial(s: Snapshot, trial: TrialRecord, slots: Slots): Step {
+  const { layout, boot } = slots;
+  const isDefault = boot.defaultSlot === layout.booted;
+  if (trial.phase === 'FallingBack') return decideFallingBack(s, trial, isDefault);
+  if (trial.phase === 'Committing' && isDefault) return completed(trial);
+  // A flag that the boot loader did not clear would try the slot again after a fall-back.
+  if (boot.trialSlot) return { type: 'clearFlag', defaultSlot: boot.defaultSlot };
+  const version = versionOf(layout[layout.booted].osRelease, trial.versionField);
+  if (!isSameVersion(version, trial.targetVersion))
+    return fallBack(
+      trial,
+      'TrialVersionMismatch',
+      `slot ${layout.booted} came up as "${version}" and not as ${trial.targetVersion}`,
+    );
+  return decideConfirm(s, trial);
+}
+
+function decideConfirm(s: Snapshot, trial: TrialRecord): Step {
+  const leftMs = trial.trialSeconds * 1000 - s.uptimeMs;
+  const within = `within ${trial.trialSeconds} s of the boot`;
+  const isBack = isNodeBack(s);
+  if (leftMs <= 0)
+    return isBack && s.health && !s.health.healthy
+      ? fallBack(trial, 'TrialUnhealthy', `the health command did not pass ${within}: ${s.health.message}`)
+      : fallBack(
+          trial,
+          'TrialNotReady',
+          `${trial.targetVersion} came up, but the node was not Ready and confirmed ${within}`,
+        );
+  const later = (message: string, retryInMs: number): Step => ({
+    type: 'confirmLater',
+    trial,
+    message,
+    retryInMs: Math.min(retryInMs, leftMs),
+  });
+  if (!isBack) return later('the new system runs; waiting for the node to be Ready', leftMs);
+  const health = freshHealth(s);
+  if (!health) return { type: 'checkHealth' };
+  if (!health.healthy)
+    return later(`the health command does not pass: ${health.message}`, HEALTH_RETRY_MS - health.ageMs);
+  return { type: 'commit', trial };
+}
+
+function decideFallingBack(s: Snapshot, trial: TrialRecord, isDefault: boolean): Step {
+  const { fallback, outcome } = trial;
+  const reason = outcome?.reason ?? 'TrialBootFailed';
+  const message = outcome?.message ?? '';
+  if (fallback?.bootId === s.bootId) return fallBack(trial, reason, message);
+  // Booted once more although it is not the default: someone chose it, after the trial had ended by a reboot.
+  if (!isDefault) return rolledBack(trial, reason, message);
+  return (fallback?.count ?? 0) < MAX_FALLBACKS
+    ? fallBack(trial, reason, message)
+    : failed(trial, 'FallbackFailed', `${message}; the boot loader keeps starting slot ${trial.targetSlot}`);
+}
+
+const fallBack = (trial: TrialRecord, reason: string, message: string): Step => ({
+  type: 'fallBack',
+  trial,
+  reason,
+  message,
+});
+
+const completed = (trial: TrialRecord): Step => ({
+  type: 'endTrial',
+  trial,
+  outcome: { phase: 'Completed', reason: '', message: '' },
+});
+
+const rolledBack = (trial: TrialRecord, reason: string, message: string): Step => ({
+  type: 'endTrial',
+  trial,
+  outcome: { phase: 'RolledBack', reason, message },
+});
+
+const failed = (trial: TrialRecord, reason: string, message: string): Step => ({
+  type: 'endTrial',
+  trial,
+  outcome: { phase: 'Failed', reason, message },
+});
