@@ -1,4 +1,7 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { expect } from 'chai';
 import { type Cluster, startCluster } from './cluster.ts';
 import { eventually } from './wait.ts';
@@ -144,6 +147,20 @@ describe('the test cluster', () => {
     expect(processesIn(other.dir)).to.deep.equal([]);
     expect(existsSync(other.dir)).to.equal(false);
     await other.stop();
+  });
+
+  it('ends with its process, even if that is killed', async function () {
+    this.timeout(60_000);
+    const owner = spawn(process.execPath, ['test/env/cluster.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(owner.stdout.setEncoding('utf8'), 'data');
+    const dir = dirname(/KUBECONFIG=(.*)/.exec(line)?.[1] ?? '');
+    expect(processesIn(dir)).to.have.length(4);
+    owner.kill('SIGKILL');
+    await eventually(() => processesIn(dir).length === 0, {
+      timeoutMs: 5_000,
+      what: 'all programs are gone',
+    });
+    rmSync(dir, { recursive: true });
   });
 });
 
