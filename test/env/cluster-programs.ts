@@ -16,6 +16,8 @@ import { eventually } from './wait.ts';
 // Generous: other tests may be using every core.
 const READY_TIMEOUT_MS = 90_000;
 
+// Made by the controller manager.
+const DEFAULT_ACCOUNT = '/api/v1/namespaces/default/serviceaccounts/default';
 // It waits longer for open watches than a test should.
 const API_SERVER_GRACE_MS = 2_000;
 
@@ -36,7 +38,10 @@ export interface Programs {
 /** Where the API server of `site` answers. */
 export const serverUrlOf = (site: ControlPlaneSite): string => `https://127.0.0.1:${site.port}`;
 
-/** Starts all programs; resolves when the API server is ready and the controller manager has begun its work. */
+/**
+ * Starts all programs; resolves when the API server is ready and the controller manager has begun its work.
+ * @throws Error with the end of its log when a program ends instead; nothing is left running then
+ */
 export async function startPrograms(
   site: ControlPlaneSite,
   authority: Authority,
@@ -46,42 +51,61 @@ export async function startPrograms(
   const etcd = startEtcd(site);
   let apiServer = startApiServer(site);
   const others: Daemon[] = [];
-  const isServed = async (path: string): Promise<boolean> => {
-    for (const daemon of [etcd, apiServer, ...others]) {
-      if (daemon.hasExited) throw new Error(`a program of the control plane ended:\n${daemon.logTail()}`);
-    }
-    const answer = await request(`${serverUrlOf(site)}${path}`, { dispatcher: probe });
-    await answer.body.dump();
-    return answer.statusCode === 200;
+  const untilServed = (path: string, what: string): Promise<void> => {
+    const url = `${serverUrlOf(site)}${path}`;
+    return waitUntilServed(() => isServed(url, probe), [etcd, apiServer, ...others], what);
   };
-  const untilServed = (path: string, what: string): Promise<boolean> =>
-    eventually(() => isServed(path), { timeoutMs: READY_TIMEOUT_MS, everyMs: 50, what });
-
-  const ready = (): Promise<boolean> => untilServed('/readyz', 'the API server is ready');
-  await ready();
-  if (options.scheduler !== false) {
-    others.push(startScheduler(site, identityFile(site, authority, 'kube-scheduler')));
-  }
-  if (options.controllerManager !== false) {
-    const kubeconfig = identityFile(site, authority, 'kube-controller-manager');
-    others.push(startControllerManager(site, kubeconfig, options));
-    await untilServed(
-      '/api/v1/namespaces/default/serviceaccounts/default',
-      'the controller manager made the default ServiceAccount',
-    );
+  const stop = async (): Promise<void> => {
+    await Promise.all([...others, apiServer, etcd].map(daemon => daemon.kill()));
+    await probe.destroy();
+  };
+  try {
+    await untilServed('/readyz', 'the API server is ready');
+    others.push(...startOthers(site, authority, options));
+    if (options.controllerManager !== false) {
+      await untilServed(DEFAULT_ACCOUNT, 'the controller manager made the default ServiceAccount');
+    }
+  } catch (error) {
+    await stop();
+    throw error;
   }
   return {
     async startApiServer() {
-      apiServer = apiServer.hasExited ? startApiServer(site) : apiServer;
-      await ready();
+      if (apiServer.hasExited) apiServer = startApiServer(site);
+      await untilServed('/readyz', 'the API server is ready');
     },
     stopApiServer: () => apiServer.terminate(API_SERVER_GRACE_MS),
     killApiServer: () => apiServer.kill(),
-    async stop() {
-      await Promise.all([...others, apiServer, etcd].map(daemon => daemon.kill()));
-      await probe.destroy();
-    },
+    stop,
   };
+}
+
+function startOthers(site: ControlPlaneSite, authority: Authority, options: ProgramOptions): Daemon[] {
+  const identity = (name: string): string => identityFile(site, authority, name);
+  return [
+    ...(options.scheduler === false ? [] : [startScheduler(site, identity('kube-scheduler'))]),
+    ...(options.controllerManager === false
+      ? []
+      : [startControllerManager(site, identity('kube-controller-manager'), options)]),
+  ];
+}
+
+async function isServed(url: string, dispatcher: Agent): Promise<boolean> {
+  const answer = await request(url, { dispatcher });
+  await answer.body.dump();
+  return answer.statusCode === 200;
+}
+
+async function waitUntilServed(
+  check: () => Promise<boolean>,
+  daemons: readonly Daemon[],
+  what: string,
+): Promise<void> {
+  const ended = (): Daemon | undefined => daemons.find(daemon => daemon.hasExited);
+  const answer = await eventually(async () => ended() ?? (await check()), {
+    ...{ timeoutMs: READY_TIMEOUT_MS, everyMs: 50, what },
+  });
+  if (answer !== true) throw new Error(`a program of the control plane ended:\n${answer.logTail()}`);
 }
 
 function adminTls(authority: Authority): { cert: string; key: string } {

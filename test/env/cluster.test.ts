@@ -149,6 +149,15 @@ describe('the test cluster', () => {
     await other.stop();
   });
 
+  it('says why it cannot start, and leaves nothing running', async () => {
+    const bad = startCluster({ name: 'bad', scheduler: false, nodeMonitorGraceSeconds: Number.NaN });
+    const error = await bad.then(
+      () => expect.fail('it started'),
+      (thrown: Error) => thrown,
+    );
+    expect(error.message).to.match(/a program of the control plane ended:[\s\S]*grace-period/);
+  });
+
   it('ends with its process, even if that is killed', async function () {
     this.timeout(60_000);
     const owner = spawn(process.execPath, ['test/env/cluster.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
