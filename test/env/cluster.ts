@@ -7,6 +7,7 @@ import { type ProgramOptions, serverUrlOf, startPrograms } from './cluster-progr
 import { makeTempDir, removeTempDir } from './cluster-temp-dir.ts';
 import { compactEtcd, prepareSite } from './control-plane.ts';
 import { type CertificateSubject, createAuthority } from './control-plane-certificates.ts';
+import { eventually } from './wait.ts';
 
 /** What a test cluster consists of. */
 export interface ClusterOptions extends ProgramOptions {
@@ -105,6 +106,10 @@ async function installTwinslot(kubectl: Cluster['kubectl']): Promise<void> {
     await kubectl(['apply', '--server-side', how, path]);
   }
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s']);
+  const { stdout } = await kubectl(['get', 'crd', '-o', 'jsonpath={.items[*].metadata.name}']);
+  const listAll = ['get', stdout.replaceAll(' ', ','), '--all-namespaces'];
+  // Established is a little earlier than served.
+  await eventually(() => kubectl(listAll), { timeoutMs: 30_000, what: 'our kinds are served' });
 }
 
 if (import.meta.main) {
