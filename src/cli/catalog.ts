@@ -9,14 +9,15 @@ import { type CliContext, note, print } from './context.ts';
 import { UsageError } from './exit.ts';
 
 const HELP = `
-Says for each entry what a request for it would get. An entry that nobody asks for may be wrong, so a refused
-entry alone is no failure. The exit code is 1 if the catalog is malformed (the message gives line and column), if
-stable cannot be installed, if nothing in it can, or if the version given with --want is refused.
+Says for each entry what a request for it would get. An entry that nobody asks for may be wrong, so
+a refused entry alone is no failure. The exit code is 1 if the catalog is malformed (the message
+gives line and column), if stable cannot be installed, if nothing in it can, or if the version given
+with --want is refused.
 
 Examples:
   ctl catalog check images.yaml
   ctl catalog check https://images.example.com/images.yaml --from v1.34.1
-  kubectl get configmap images-cm -n mono-system -o jsonpath='{.data.catalog\\.yaml}' | ctl catalog check -
+  kubectl get cm -n mono-system images-cm -o jsonpath='{.data.catalog\\.yaml}' | ctl catalog check -
   ctl catalog check images.yaml --want v1.35.3`;
 
 /** Adds `ctl catalog check`. */

@@ -23,8 +23,8 @@ Examples:
 
 const IMAGE_HELP = `
 Without --image:
-  In a Pod, the image of that Pod. The controller is then placed only where an agent runs, and its image
-  is never pulled: it is on those nodes already.
+  In a Pod, the image of that Pod. The controller is then placed only where an agent runs, and its
+  image is never pulled: it is on those nodes already.
   Elsewhere, create controller needs --image.`;
 
 /** Adds `ctl create …`. */

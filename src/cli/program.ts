@@ -25,8 +25,8 @@ Examples:
   ctl retry osupgrade-abc123f
   ctl catalog check images.yaml --from v1.34.1
 
-The API server is found by --kubeconfig, the variable KUBECONFIG, the pod's ServiceAccount, ~/.kube/config,
-in this order.
+The API server is found by --kubeconfig, the variable KUBECONFIG, the pod's ServiceAccount or
+~/.kube/config, in this order.
 
 Exit codes: 0 done; 1 it could not be done, or what was checked is wrong; 2 the command line is wrong.
 Set DEBUG=1 to see where an error comes from.`;
