@@ -14,7 +14,7 @@ export interface PowerCut {
 /** One operation that wrote: `write /slots/b.img`. */
 export type TracedWrite = string;
 
-const preload = join(import.meta.dirname, '..', 'power-cut.mjs');
+const preload = join(import.meta.dirname, '..', 'power-cut.ts');
 
 /** The environment that makes an agent of the node in `dir` lose power as planned. */
 export function powerCutEnv(dir: string, cut: PowerCut): Record<string, string> {
