@@ -256,8 +256,9 @@ describe('staging an image', function () {
   }
 
   it('leaves nothing to find when it is stopped in the middle', async () => {
-    const size = (await readFile(image?.zstPath ?? '')).length;
-    server.setFaults('/image', { kind: 'stall', atBytes: size - 100 });
+    const big = await buildImage({ version: 'v1.35.1', sizeMiB: 24, fillMiB: 10 });
+    server.serve('/image', big.zstPath);
+    server.setFaults('/image', { kind: 'stall', atBytes: 8 * MIB });
     const ended = host.stage(plan).catch((error: Error) => error.name);
     while ((await host.headOfB()).some(byte => byte !== 0)) await new Promise(setImmediate);
     host.abort.abort();
