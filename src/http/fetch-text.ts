@@ -43,7 +43,8 @@ async function follow(start: URL, dispatcher: Dispatcher, options: FetchTextOpti
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     const { statusCode, headers, body } = await request(url, { dispatcher, signal: options.signal });
     if (statusCode === 200) return await readAll(body, options.maxBytes);
-    body.destroy();
+    // A body that ends before its time says so by an error, which would end the process if nobody listened.
+    body.on('error', () => undefined).destroy();
     const { location } = headers;
     if (statusCode < 300 || statusCode > 399 || typeof location !== 'string') {
       throw new TransientError('CatalogUnreachable', `${url.origin} answered with HTTP status ${statusCode}`);
