@@ -30,7 +30,7 @@ const BACKOFF: Backoff = { baseMs: 500, maxMs: 30_000 };
 const LIST_TIMEOUT_MS = 60_000;
 const WATCH_SECONDS = { min: 300, spread: 300 };
 /** A watch that ends sooner than this, with nothing to tell, is a failure: trying at once would be a busy loop. */
-const SHORT_WATCH_MS = 1000;
+const SHORT_WATCH_MS = 500;
 
 interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
@@ -41,7 +41,7 @@ interface WatchEvent {
 export function createInformer<T>(options: InformerOptions<T>): Informer<T> {
   const { client, resource, selection = {}, log, clock, random, timer = systemTimer } = options;
   const cache = createInformerCache<T>({ resource, log, onChange: options.onChange });
-  const health = createHealthLog(log, resource.plural);
+  const health = createHealthLog(log, clock, resource.plural);
   let hasSynced = false;
   let started: Promise<void> | undefined;
 
@@ -56,23 +56,33 @@ export function createInformer<T>(options: InformerOptions<T>): Informer<T> {
   /** Follows one watch to its end. Tells each new version, so that the next one goes on from there. */
   const follow = async (from: string, signal: AbortSignal, onVersion: (version: string) => void) => {
     const timeoutSeconds = WATCH_SECONDS.min + Math.floor(random() * WATCH_SECONDS.spread);
-    const startedAtMs = clock.monotonicMs();
-    let events = 0;
-    for await (const raw of client.watch(resource, selection, {
-      resourceVersion: from,
-      timeoutSeconds,
-      signal,
-    })) {
-      const event = raw as WatchEvent;
-      if (event.type === 'ERROR') throw toError(`watch ${resource.plural}`, parseStatus(500, event.object));
-      if (event.type !== 'BOOKMARK') cache.apply(event.object, event.type === 'DELETED');
-      onVersion(event.object.metadata.resourceVersion);
+    let isProven = false;
+    const prove = () => {
+      isProven = true;
       health.good();
-      events += 1;
+    };
+    let cancel = () => {};
+    const onOpen = () => {
+      cancel = timer.after(SHORT_WATCH_MS, prove);
+    };
+    try {
+      const watch = { resourceVersion: from, timeoutSeconds, signal, onOpen };
+      for await (const raw of client.watch(resource, selection, watch)) {
+        onVersion(take(raw as WatchEvent));
+        prove();
+      }
+    } finally {
+      cancel();
     }
-    if (events === 0 && clock.monotonicMs() - startedAtMs < SHORT_WATCH_MS)
+    if (!isProven)
       throw new TransientError('WatchTooShort', `watch ${resource.plural}: ended at once by the API server`);
-    health.good();
+  };
+
+  /** Takes one event in; returns the version up to which we have seen everything. */
+  const take = ({ type, object }: WatchEvent): string => {
+    if (type === 'ERROR') throw toError(`watch ${resource.plural}`, parseStatus(500, object));
+    if (type !== 'BOOKMARK') cache.apply(object, type === 'DELETED');
+    return object.metadata.resourceVersion;
   };
 
   const run = async (signal: AbortSignal, onSynced: () => void): Promise<void> => {
@@ -124,16 +134,21 @@ interface HealthLog {
 }
 
 /** Logs when things begin to fail, fail in another way, and work again: not every try. */
-function createHealthLog(log: Logger, resource: string): HealthLog {
+function createHealthLog(log: Logger, clock: Clock, resource: string): HealthLog {
   let failures = 0;
   let lastReason: string | undefined;
+  let sinceMs = 0;
   return {
     good() {
-      if (lastReason !== undefined) log.info('cache follows the API server again', { resource, failures });
+      if (lastReason !== undefined) {
+        const outMs = Math.round(clock.monotonicMs() - sinceMs);
+        log.info('cache follows the API server again', { resource, failures, outMs });
+      }
       failures = 0;
       lastReason = undefined;
     },
     bad(error) {
+      if (failures === 0) sinceMs = clock.monotonicMs();
       failures += 1;
       const reason = reasonOf(error);
       // A version that got too old is everyday life: one new list puts it right.

@@ -32,8 +32,8 @@ interface Timing {
   readonly retryMs: number;
 }
 
-/** Renewals this young are not repeated on demand. */
-const FRESH_MS = 1000;
+/** A renewal younger than this part of `renewMs` is not repeated on demand. */
+const FRESH = 0.1;
 
 /**
  * Stands for a lease, and runs `work` while it is held; stands again when it was lost. The work's signal is aborted
@@ -188,7 +188,7 @@ function createKeeper(
       renew: async () => {
         if (isLost || signal.aborted)
           throw new TransientError('LeadershipLost', `lease ${leaseName} is no longer ours`);
-        if (ageMs() >= FRESH_MS) await renewOnce();
+        if (ageMs() >= renewMs * FRESH) await renewOnce();
         return remainingMs();
       },
     },

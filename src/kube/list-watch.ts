@@ -26,6 +26,8 @@ export interface WatchOptions {
   readonly resourceVersion: string;
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
+  /** The server has accepted the watch. */
+  readonly onOpen?: () => void;
 }
 
 const LIST_TIMEOUT_MS = 30_000;
@@ -73,7 +75,7 @@ export function createListWatch(transport: Transport): ListWatchClient {
         return listPages(resource, selection, map, { ...bounds, pageSize: 0 });
       }
     },
-    watch: (resource, selection, { resourceVersion, timeoutSeconds, signal }) =>
+    watch: (resource, selection, { resourceVersion, timeoutSeconds, signal, onOpen }) =>
       transport.stream({
         what: `watch ${resource.plural}`,
         method: 'GET',
@@ -86,6 +88,7 @@ export function createListWatch(transport: Transport): ListWatchClient {
           timeoutSeconds: String(timeoutSeconds),
         },
         signal,
+        onOpen,
         timeoutMs: timeoutSeconds * 1000 + WATCH_GRACE_MS,
       }),
   };

@@ -15,6 +15,8 @@ export interface ApiCall {
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
+  /** Of a stream: called when the server has accepted it, before anything came. */
+  readonly onOpen?: (() => void) | undefined;
 }
 
 /** The one way to the API server: a pool of kept connections that knows our identity. */
@@ -104,7 +106,9 @@ export function createTransport(connection: Connection, options: TransportOption
     async *stream(call) {
       const deadline = startDeadline(call.timeoutMs, call.signal);
       try {
-        yield* jsonLines((await deadline.race(open(call, deadline.signal))).body);
+        const { body } = await deadline.race(open(call, deadline.signal));
+        call.onOpen?.();
+        yield* jsonLines(body);
       } catch (error) {
         throw toCallError(call, error, deadline.isLate, connection.server);
       } finally {
