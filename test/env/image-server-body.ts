@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -46,8 +45,15 @@ function flip(chunk: Buffer, at: number): void {
   if (byte !== undefined) chunk[at] = byte ^ 1;
 }
 
-const drained = (response: ServerResponse): Promise<unknown> =>
-  Promise.race([once(response, 'drain'), once(response, 'close')]);
+/** Resolves when there is room for more, or nobody listens any more. */
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise(resolve => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 
 /** Hangs up after what was written has left, so that the other side gets exactly that. */
 async function hangUp(response: ServerResponse): Promise<void> {
