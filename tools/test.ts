@@ -46,7 +46,8 @@ function runCheck({ title, command: [program = '', ...args] }: Check): StepResul
 function runMocha(reportFile: string): StepResult & { readonly report: TestReport | undefined } {
   const startMs = performance.now();
   const strict = [
-    ...(MOCHA_ARGS.length === 0 ? ['--forbid-only'] : []),
+    '--fail-zero',
+    ...(IS_CI || MOCHA_ARGS.length === 0 ? ['--forbid-only'] : []),
     ...(IS_CI ? ['--forbid-pending'] : []),
   ];
   const { status } = spawnSync(join(ROOT, 'node_modules/.bin/mocha'), [...strict, ...MOCHA_ARGS], {

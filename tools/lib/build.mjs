@@ -53,6 +53,11 @@ function diskProblems() {
 /** Builds programs into `builtDir()`. A program appears there whole or not at all. */
 export async function buildPrograms(/** @type {ProgramName[]} */ names) {
   if (names.length === 0) return;
+  if (process.env.KUBEBUILDER_ASSETS) {
+    console.error(
+      `KUBEBUILDER_ASSETS has not all of the control plane in versions that fit: building the rest`,
+    );
+  }
   removeLeftovers();
   mkdirSync(builtDir(), { recursive: true });
   const temp = mkdtempSync(join(cacheDir(), TEMP_PREFIX));

@@ -15,6 +15,9 @@ export const formatDuration = (/** @type {number} */ ms) =>
     ? `${(ms / 1000).toFixed(1)} s`
     : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 
+const SHOWN_LINES = 30;
+const lastLines = (/** @type {string} */ text) => text.trimEnd().split('\n').slice(-SHOWN_LINES).join('\n');
+
 /**
  * Runs one program as a step.
  * @throws SetUpError with its output when it fails
@@ -45,7 +48,7 @@ export async function runStep(title, [program = '', ...args], { cwd, env, wayOut
   );
   if (code !== 0) {
     throw new SetUpError([
-      `${[program, ...args].join(' ')} ended with ${code}:\n${output.trimEnd()}`,
+      `${[program, ...args].join(' ')} ended with ${code}:\n${lastLines(output)}`,
       wayOut,
     ]);
   }

@@ -13,6 +13,9 @@ const PACKAGES = {
   flock: 'util-linux',
 };
 
+/** Names of the programs that have to be there. */
+export const SYSTEM_PROGRAMS = Object.keys(PACKAGES);
+
 /** @returns {string[]} names of packages */
 const missingPackages = () => [
   ...new Set(
@@ -26,7 +29,7 @@ const canInstall = () => process.getuid?.() === 0 && findProgram('apt-get') !== 
 
 /** Names of the programs that this machine lacks. */
 export const missingSystemPrograms = () =>
-  Object.keys(PACKAGES).filter(program => findProgram(program) === undefined);
+  SYSTEM_PROGRAMS.filter(program => findProgram(program) === undefined);
 
 /** What a person has to install first, as we may not. */
 export function systemProblems() {
