@@ -267,11 +267,12 @@ describe('staging an image', function () {
   });
 
   it('lets nobody else write to the slot meanwhile', async () => {
-    server.setFaults('/image', { kind: 'slow', bytesPerSecond: 10 * MIB });
-    const first = host.stage(plan);
-    while ((await host.headOfB()).some(byte => byte !== 0)) await new Promise(setImmediate);
+    server.setFaults('/image', { kind: 'stall', atBytes: 100_000 });
+    const first = host.stage(plan).catch((error: Error) => error.name);
+    while (!host.progress.some(({ bytesDone }) => bytesDone > 0)) await new Promise(setImmediate);
     expect((await host.refusal(plan)).reason).to.equal('SlotBusy');
-    await first;
+    host.abort.abort();
+    expect(await first).to.equal('AbortError');
   });
 
   it('never overwrites the slot that runs', async () => {
