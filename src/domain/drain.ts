@@ -1,0 +1,44 @@
+import { APP_LABEL, CONTROLLER_NAME, type DrainPolicy } from '../api/monok8s/index.ts';
+import type { PodFacts } from './pod.ts';
+
+/** What becomes of a pod when its node is drained. */
+export type PodFate =
+  /** Stays: nobody waits for it. */
+  | { readonly action: 'ignore' }
+  | { readonly action: 'evict' }
+  /** Is on its way: waited for. */
+  | { readonly action: 'await' }
+  /** The drain policy forbids to evict it: waited for, until a person acts. */
+  | { readonly action: 'block'; readonly reason: 'PodUnmanaged' | 'PodLocalData'; readonly message: string };
+
+/** Decides about one pod on a node that is drained. */
+export function fateOf(
+  pod: PodFacts,
+  policy: Pick<DrainPolicy, 'force' | 'deleteEmptyDirData'>,
+  systemNamespace: string,
+): PodFate {
+  if (pod.isMirror || pod.ownerKind === 'Node' || pod.ownerKind === 'DaemonSet') return { action: 'ignore' };
+  // We would end ourselves, and in a cluster of one node for ever.
+  if (pod.namespace === systemNamespace && pod.labels[APP_LABEL] === CONTROLLER_NAME)
+    return { action: 'ignore' };
+  if (pod.deletionTimestamp !== undefined) return { action: 'await' };
+  if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return { action: 'evict' };
+  if (pod.ownerKind === undefined && !policy.force) {
+    return {
+      action: 'block',
+      reason: 'PodUnmanaged',
+      message: `pod ${nameOf(pod)} has no controller that would make it anew: delete it, or set spec.drain.force`,
+    };
+  }
+  if (pod.hasEmptyDir && !policy.deleteEmptyDirData) {
+    return {
+      action: 'block',
+      reason: 'PodLocalData',
+      message: `pod ${nameOf(pod)} has data in an emptyDir: delete it, or set spec.drain.deleteEmptyDirData`,
+    };
+  }
+  return { action: 'evict' };
+}
+
+/** `default/web-0` */
+export const nameOf = (pod: Pick<PodFacts, 'namespace' | 'name'>): string => `${pod.namespace}/${pod.name}`;

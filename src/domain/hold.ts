@@ -1,0 +1,33 @@
+import type { OSUpgradeSpec } from '../api/monok8s/index.ts';
+import { toTimestamp } from './clock.ts';
+import { messageOf, reasonOf, StalledError } from './errors.ts';
+import { isWindowOpen } from './time-window.ts';
+import type { Refusal } from './version-change.ts';
+
+/** Why nothing new begins now, and when that changes by itself. */
+export interface Hold {
+  readonly refusal?: Refusal;
+  readonly changesAtMs?: number;
+}
+
+/** Whether a request lets new plans and new drains begin: it is not paused, and its window is open. */
+export function holdOf(spec: OSUpgradeSpec, nowMs: number, defaultZone: string): Hold {
+  if (spec.paused) {
+    return {
+      refusal: { reason: 'Paused', message: 'the request is paused: set spec.paused to false to go on' },
+    };
+  }
+  try {
+    const { open, changesAtMs } = isWindowOpen(spec.timeWindow, nowMs, defaultZone);
+    const change = changesAtMs === undefined ? {} : { changesAtMs };
+    if (open) return change;
+    const message =
+      changesAtMs === undefined
+        ? 'the time window is over: change spec.timeWindow to go on'
+        : `the time window opens at ${toTimestamp(changesAtMs)}`;
+    return { refusal: { reason: 'WindowClosed', message }, ...change };
+  } catch (error) {
+    if (!(error instanceof StalledError)) throw error;
+    return { refusal: { reason: reasonOf(error), message: messageOf(error) } };
+  }
+}

@@ -1,0 +1,38 @@
+import { CORDONED_BY_ANNOTATION } from '../api/monok8s/index.ts';
+import type { NodeFacts } from './node.ts';
+
+/** Label of control-plane nodes, whatever its value. */
+export const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane';
+
+/** A node together with what its agent says of it. */
+export interface NodeState extends NodeFacts {
+  /** The agent has told of its slots at least once. */
+  readonly hasReported: boolean;
+  /** An agent pod exists on the node. */
+  readonly hasAgentPod: boolean;
+  /** Version of the booted slot as the agent read it; empty if it is not known. */
+  readonly version: string;
+  /** The boot that the agent runs in; empty if it is not known. */
+  readonly agentBootId: string;
+}
+
+/** An agent serves the node: plans can be given to it. */
+export const isManaged = (node: NodeState): boolean => node.hasReported && node.hasAgentPod;
+
+export const isControlPlane = (node: NodeFacts): boolean => CONTROL_PLANE_LABEL in node.labels;
+
+/** Someone else has cordoned the node, so it stays cordoned. */
+export const isForeignCordoned = (node: NodeFacts): boolean =>
+  node.unschedulable && node.annotations[CORDONED_BY_ANNOTATION] === undefined;
+
+/** The kubelet's word that the node is Ready is about the boot that the agent runs in, not about the one before. */
+export const isBack = (node: NodeState): boolean =>
+  node.ready && (node.agentBootId === '' || node.bootId === '' || node.agentBootId === node.bootId);
+
+/** Whether a node has all the labels of a selector. */
+export const hasLabels = (node: NodeFacts, selector: Readonly<Record<string, string>>): boolean =>
+  Object.entries(selector).every(([name, value]) => node.labels[name] === value);
+
+/** The nodes that a selector means: those with its labels, or, if it is empty, every node that ever had an agent. */
+export const isSelected = (node: NodeState, selector: Readonly<Record<string, string>>): boolean =>
+  Object.keys(selector).length === 0 ? node.hasReported : hasLabels(node, selector);

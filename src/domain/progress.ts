@@ -1,0 +1,50 @@
+import type { OSUpgrade, OSUpgradeProgress, Phase } from '../api/monok8s/index.ts';
+
+const TERMINAL: readonly (Phase | undefined)[] = ['Completed', 'Failed', 'RolledBack'];
+const PAST_THE_GATE: readonly (Phase | undefined)[] = ['Rebooting', 'Confirming'];
+
+/** The agent has ended its work on the object, whatever is asked of it now. */
+export const isTerminal = ({ status }: OSUpgradeProgress): boolean => TERMINAL.includes(status?.phase);
+
+/** A person asked for another attempt, and the agent has not begun it. */
+export const isRetryAsked = (progress: OSUpgradeProgress): boolean =>
+  isTerminal(progress) && (progress.spec.retryNonce ?? '') !== (progress.status?.observedRetryNonce ?? '');
+
+/** There is a plan, and the agent works on it or is about to. */
+export const isActive = (progress: OSUpgradeProgress): boolean =>
+  progress.spec.plan !== undefined && (!isTerminal(progress) || isRetryAsked(progress));
+
+/** The attempt that the agent is at, or begins next. */
+export function currentAttempt(progress: OSUpgradeProgress): number {
+  const attempt = progress.status?.attempt ?? 0;
+  return isRetryAsked(progress) ? attempt + 1 : Math.max(attempt, 1);
+}
+
+/** The gate's state for the current attempt: a word for an earlier attempt counts as `Closed`. */
+export function gateState(progress: OSUpgradeProgress) {
+  const gate = progress.spec.plan?.gate;
+  return gate !== undefined && gate.attempt === currentAttempt(progress) ? gate.state : 'Closed';
+}
+
+/** The node is being emptied or rebooted: from here on, a plan is finished and not cancelled. */
+export const hasBegunDraining = (progress: OSUpgradeProgress): boolean =>
+  isActive(progress) &&
+  (PAST_THE_GATE.includes(progress.status?.phase) || ['Draining', 'Open'].includes(gateState(progress)));
+
+/** The image is staged and verified: the agent waits for the gate. */
+export const isAtGate = (progress: OSUpgradeProgress): boolean =>
+  progress.status?.phase === 'Staged' || progress.status?.phase === 'Draining';
+
+/** Whether an object works for a request: by UID where it names one, else by name. */
+export function isFor(progress: OSUpgradeProgress, request: OSUpgrade): boolean {
+  const { kind = 'OSUpgrade', name, uid } = progress.spec.sourceRef;
+  return (
+    kind === 'OSUpgrade' &&
+    (uid === undefined ? name === request.metadata.name : uid === request.metadata.uid)
+  );
+}
+
+/** Oldest first, then by name. */
+export const byAge = (left: OSUpgradeProgress, right: OSUpgradeProgress): number =>
+  Date.parse(left.metadata.creationTimestamp ?? '') - Date.parse(right.metadata.creationTimestamp ?? '') ||
+  (left.metadata.name < right.metadata.name ? -1 : 1);

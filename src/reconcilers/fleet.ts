@@ -1,0 +1,91 @@
+import type { OSUpgrade, OSUpgradeProgress } from '../api/monok8s/index.ts';
+import { OSINSTANCE_NAMESPACE, type OSInstance } from '../api/openeuler/index.ts';
+import type { NodeFacts } from '../domain/node.ts';
+import type { NodeState } from '../domain/node-state.ts';
+import { type Claim, claimsOf } from '../domain/ownership.ts';
+import type { PodFacts } from '../domain/pod.ts';
+import type { Informer } from '../kube/types.ts';
+
+/** The reading side of an informer. */
+export type Lister<T> = Pick<Informer<T>, 'get' | 'list'>;
+
+/** The caches of the controller. */
+export interface World {
+  readonly nodes: Lister<NodeFacts>;
+  readonly requests: Lister<OSUpgrade>;
+  readonly progresses: Lister<OSUpgradeProgress>;
+  readonly instances: Lister<OSInstance>;
+  /** The agents' pods. */
+  readonly agentPods: Lister<PodFacts>;
+}
+
+/** The caches at one moment, put together. */
+export interface Fleet {
+  /** Sorted by name. */
+  readonly nodes: readonly NodeState[];
+  readonly nodesByName: ReadonlyMap<string, NodeState>;
+  readonly requests: readonly OSUpgrade[];
+  readonly progresses: readonly OSUpgradeProgress[];
+  readonly progressesByNode: ReadonlyMap<string, readonly OSUpgradeProgress[]>;
+  readonly claims: readonly Claim[];
+}
+
+/** Gives the fleet, and puts it together anew only after something changed. */
+export interface FleetView {
+  read(): Fleet;
+  /** To be called on every change of a cache. */
+  invalidate(): void;
+}
+
+/** Makes the view of a set of caches. */
+export function createFleetView(world: World): FleetView {
+  let fleet: Fleet | undefined;
+  return {
+    read: () => {
+      fleet ??= readFleet(world);
+      return fleet;
+    },
+    invalidate: () => {
+      fleet = undefined;
+    },
+  };
+}
+
+function readFleet(world: World): Fleet {
+  const withAgent = new Set(
+    world.agentPods
+      .list()
+      .filter(isThere)
+      .map(pod => pod.nodeName),
+  );
+  const nodes = world.nodes
+    .list()
+    .map(node => toNodeState(node, withAgent.has(node.name), instanceOf(world, node)))
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  const progresses = world.progresses.list();
+  const requests = world.requests.list().filter(request => request.metadata.deletionTimestamp === undefined);
+  return {
+    nodes,
+    nodesByName: new Map(nodes.map(node => [node.name, node])),
+    requests,
+    progresses,
+    progressesByNode: Map.groupBy(progresses, progress => progress.spec.nodeName),
+    claims: claimsOf(requests),
+  };
+}
+
+const isThere = (pod: PodFacts): boolean => pod.phase !== 'Succeeded' && pod.phase !== 'Failed';
+
+const instanceOf = (world: World, node: NodeFacts): OSInstance | undefined =>
+  world.instances.get({ name: node.name, namespace: OSINSTANCE_NAMESPACE });
+
+function toNodeState(node: NodeFacts, hasAgentPod: boolean, instance: OSInstance | undefined): NodeState {
+  const slots = instance?.status?.slots ?? [];
+  return {
+    ...node,
+    hasAgentPod,
+    hasReported: slots.length > 0,
+    version: slots.find(slot => slot.booted)?.version ?? '',
+    agentBootId: instance?.status?.bootId ?? '',
+  };
+}

@@ -1,0 +1,101 @@
+import type { Gate, OSUpgrade, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { budgetRefusal, nodesOf } from '../../domain/budget.ts';
+import { toTimestamp } from '../../domain/clock.ts';
+import { holdOf } from '../../domain/hold.ts';
+import { isSelected, type NodeState } from '../../domain/node-state.ts';
+import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
+import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../domain/progress.ts';
+import { rolloutKeyOf } from '../../domain/rollout-key.ts';
+import type { Refusal } from '../../domain/version-change.ts';
+import type { NodeSnapshot, Part } from './decide.ts';
+
+/** A new word of the gate. */
+export interface GateChange {
+  readonly gate: Gate;
+}
+
+/** Decides about a plan that waits for its drain to begin: cancel it, let it wait and say why, or begin. */
+export function decideGate(
+  snapshot: NodeSnapshot,
+  node: NodeState,
+  progress: OSUpgradeProgress,
+  request: OSUpgrade,
+): Part {
+  const state = gateState(progress);
+  // The agent has that word and ends the attempt.
+  if (state === 'Failed' || state === 'Cancelled') return { actions: [] };
+  const cancelled = whyCancelled(snapshot, node, progress, request);
+  if (cancelled !== undefined) return cancellationOf(progress, cancelled, snapshot.nowMs);
+  if (!isAtGate(progress)) return { actions: [] };
+  const hold = holdOf(request.spec, snapshot.nowMs, snapshot.defaultZone);
+  const recheck = hold.changesAtMs === undefined ? {} : { recheckAtMs: hold.changesAtMs };
+  const why = hold.refusal ?? whyNotNow(snapshot, node, progress, request);
+  const gate = toGate(progress, why === undefined ? 'Draining' : 'Closed', why ?? BEGINS, snapshot.nowMs);
+  return { actions: changeOf(progress, gate), ...recheck };
+}
+
+const BEGINS: Refusal = { reason: 'Draining', message: 'the node is being drained' };
+
+/** The gate's word for the attempt that the agent is at. `since` stays while the state stays. */
+export function toGate(progress: OSUpgradeProgress, state: Gate['state'], why: Refusal, nowMs: number): Gate {
+  const before = progress.spec.plan?.gate;
+  const isSame = before?.state === state && before.attempt === currentAttempt(progress);
+  const since = isSame ? (before.since ?? null) : toTimestamp(nowMs);
+  return { state, attempt: currentAttempt(progress), since, reason: why.reason, message: why.message };
+}
+
+/** The write that makes the gate say `gate`; nothing if it says so already. */
+export function changeOf(progress: OSUpgradeProgress, gate: Gate): Part['actions'] {
+  const before = progress.spec.plan?.gate;
+  const isSame =
+    before?.state === gate.state &&
+    before.attempt === gate.attempt &&
+    before.reason === gate.reason &&
+    before.message === gate.message;
+  return isSame ? [] : [{ type: 'gate', progress, gate }];
+}
+
+/** Ends the current attempt before anything was disturbed. */
+export const cancellationOf = (progress: OSUpgradeProgress, why: Refusal, nowMs: number): Part => ({
+  actions: changeOf(progress, toGate(progress, 'Cancelled', why, nowMs)),
+});
+
+function whyCancelled(
+  { fleet }: NodeSnapshot,
+  node: NodeState,
+  progress: OSUpgradeProgress,
+  request: OSUpgrade,
+): Refusal | undefined {
+  const { status, spec, metadata } = request;
+  const isCurrent =
+    progress.spec.plan?.rollout === status?.rollout && rolloutKeyOf(spec) === status?.rolloutKey;
+  if (!isCurrent) {
+    const message = `OSUpgrade ${metadata.name} was changed: another rollout takes the place of this one`;
+    return { reason: 'RequestChanged', message };
+  }
+  const claim = claimOf(request);
+  const newer =
+    claim === undefined ? undefined : supersededBy(claim, node, fleet.claims, lostNodesOf(request));
+  if (newer !== undefined) return { reason: 'Superseded', message: newer };
+  if (status?.phase !== 'Rejected') return undefined;
+  return { reason: status.reason ?? 'Rejected', message: status.message ?? 'the request is rejected' };
+}
+
+/** Why the node may not be taken out of service now. Plans that only stage disturb nothing and do not count. */
+function whyNotNow(
+  { fleet, reserved }: NodeSnapshot,
+  node: NodeState,
+  progress: OSUpgradeProgress,
+  { spec }: OSUpgrade,
+): Refusal | undefined {
+  const draining = nodesOf(fleet.progresses, other => other !== progress && hasBegunDraining(other));
+  if (draining.has(node.name))
+    return { reason: 'OtherPlanRunning', message: 'another plan is being worked on here' };
+  return budgetRefusal(node, {
+    maxUnavailable: spec.maxUnavailable,
+    selected: fleet.nodes.filter(other => other === node || isSelected(other, spec.nodeSelector)),
+    all: fleet.nodes,
+    atWork: new Set([...draining, ...reserved]),
+    failed: new Set(),
+  });
+}

@@ -1,0 +1,130 @@
+import {
+  CORDONED_BY_ANNOTATION,
+  MANAGED_LABEL,
+  type OSUpgrade,
+  type OSUpgradeProgress,
+} from '../../api/monok8s/index.ts';
+import { isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
+import { hasBegunDraining, isActive, isFor, isRetryAsked, isTerminal } from '../../domain/progress.ts';
+import type { Refusal } from '../../domain/version-change.ts';
+import type { Fleet } from '../fleet.ts';
+import { type DrainView, decideDrain } from './decide-drain.ts';
+import { cancellationOf, decideGate, type GateChange } from './decide-gate.ts';
+
+/** Everything that a node's next step depends on. */
+export interface NodeSnapshot {
+  readonly name: string;
+  readonly fleet: Fleet;
+  /** Nodes whose drain this process has just begun, which the caches may not show yet. */
+  readonly reserved: ReadonlySet<string>;
+  readonly drain: DrainView;
+  readonly nowMs: number;
+  readonly defaultZone: string;
+  readonly systemNamespace: string;
+}
+
+/** One write. Each looks at the world once more where a cache may deceive. */
+export type NodeAction =
+  | { readonly type: 'label'; readonly node: NodeState; readonly isManaged: boolean }
+  | ({ readonly type: 'gate'; readonly progress: OSUpgradeProgress } & GateChange)
+  | { readonly type: 'cordon'; readonly node: NodeState; readonly progress: OSUpgradeProgress }
+  | { readonly type: 'uncordon'; readonly node: NodeState }
+  | { readonly type: 'evict'; readonly podUids: readonly string[] }
+  | { readonly type: 'delete'; readonly progress: OSUpgradeProgress }
+  | { readonly type: 'refuse'; readonly progress: OSUpgradeProgress; readonly why: Refusal }
+  | { readonly type: 'failUnknownNode'; readonly progress: OSUpgradeProgress };
+
+/** What is to be done for a node. */
+export interface NodeDecision {
+  readonly actions: readonly NodeAction[];
+  /** The node is being drained: its pods have to be watched. */
+  readonly watchPods: boolean;
+  /** When to look again though nothing changed. */
+  readonly recheckAtMs?: number;
+}
+
+/** Decides what becomes of a node and of the plans on it. */
+export function decideNode(snapshot: NodeSnapshot): NodeDecision {
+  const { fleet, name } = snapshot;
+  const progresses = (fleet.progressesByNode.get(name) ?? []).filter(isOurKind);
+  const node = fleet.nodesByName.get(name);
+  if (node === undefined)
+    return { actions: progresses.filter(isStranded).map(failUnknownNode), watchPods: false };
+  const parts = [
+    ...progresses.map(progress => decideProgress(snapshot, node, progress)),
+    { actions: [...labelActions(node), ...sweepCordon(node, fleet)] },
+  ];
+  const times = parts.flatMap(({ recheckAtMs }) => (recheckAtMs === undefined ? [] : [recheckAtMs]));
+  return {
+    actions: parts.flatMap(({ actions }) => actions),
+    watchPods: parts.some(({ watchPods }) => watchPods === true),
+    ...(times.length === 0 ? {} : { recheckAtMs: Math.min(...times) }),
+  };
+}
+
+/** What one object adds to the decision. */
+export interface Part {
+  readonly actions: readonly NodeAction[];
+  readonly watchPods?: boolean;
+  readonly recheckAtMs?: number;
+}
+
+const NOTHING: Part = { actions: [] };
+
+const isOurKind = ({ spec, metadata }: OSUpgradeProgress): boolean =>
+  (spec.sourceRef.kind ?? 'OSUpgrade') === 'OSUpgrade' && metadata.deletionTimestamp === undefined;
+
+/** No agent will ever answer. What the node itself owns goes with it. */
+const isStranded = (progress: OSUpgradeProgress): boolean =>
+  (!isTerminal(progress) || isRetryAsked(progress)) &&
+  !(progress.metadata.ownerReferences ?? []).some(({ kind }) => kind === 'Node');
+
+const failUnknownNode = (progress: OSUpgradeProgress): NodeAction => ({ type: 'failUnknownNode', progress });
+
+function labelActions(node: NodeState): NodeAction[] {
+  const wanted = isManaged(node);
+  const isLabelled = node.labels[MANAGED_LABEL] === 'true';
+  return wanted === isLabelled ? [] : [{ type: 'label', node, isManaged: wanted }];
+}
+
+/** A cordon of ours without a plan that needs it is taken back, once the node is back. */
+function sweepCordon(node: NodeState, { progresses }: Fleet): NodeAction[] {
+  const owner = node.annotations[CORDONED_BY_ANNOTATION];
+  if (owner === undefined || !isBack(node)) return [];
+  const isNeeded = progresses.some(
+    progress =>
+      progress.spec.nodeName === node.name && progress.metadata.name === owner && hasBegunDraining(progress),
+  );
+  return isNeeded ? [] : [{ type: 'uncordon', node }];
+}
+
+function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): Part {
+  const request = snapshot.fleet.requests.find(candidate => isFor(progress, candidate));
+  if (request === undefined) return decideOrphan(snapshot, node, progress);
+  if (!isActive(progress)) return NOTHING;
+  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, request.spec.drain);
+  return decideGate(snapshot, node, progress, request);
+}
+
+/** The request is gone: what has begun to drain finishes, the rest goes. What a person made stays. */
+function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): Part {
+  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, DEFAULT_DRAIN);
+  const { sourceRef, plan } = progress.spec;
+  if (sourceRef.uid !== undefined) return { actions: [{ type: 'delete', progress }] };
+  if (plan === undefined)
+    return { actions: [{ type: 'refuse', progress, why: requestNotFound(sourceRef.name) }] };
+  const why = { reason: 'RequestDeleted', message: `OSUpgrade ${sourceRef.name} was deleted` };
+  return isActive(progress) ? cancellationOf(progress, why, snapshot.nowMs) : NOTHING;
+}
+
+const DEFAULT_DRAIN: OSUpgrade['spec']['drain'] = {
+  timeoutSeconds: 1800,
+  force: true,
+  deleteEmptyDirData: true,
+  skip: false,
+};
+
+const requestNotFound = (name: string): Refusal => ({
+  reason: 'RequestNotFound',
+  message: `there is no OSUpgrade ${name} (spec.sourceRef.name): make it, then change spec.retryNonce`,
+});

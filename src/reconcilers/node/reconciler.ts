@@ -1,0 +1,59 @@
+import { hasBegunDraining } from '../../domain/progress.ts';
+import type { ControllerContext } from '../context.ts';
+import { carryOutOnNode } from './act.ts';
+import { decideNode, type NodeAction } from './decide.ts';
+import type { DrainSessions } from './drain-sessions.ts';
+
+/** Works on one node; resolves to the delay after which it is to be looked at again, if any. */
+export type NodeReconciler = (name: string) => Promise<number | undefined>;
+
+const BEHIND_MS = 1000;
+
+/** Makes the reconciler of nodes and of the plans on them. */
+export function createNodeReconciler(context: ControllerContext, sessions: DrainSessions): NodeReconciler {
+  const { fleet, clock, ownWrites } = context;
+  const reserved = new Set<string>();
+
+  const isBehind = (name: string): boolean => {
+    const { nodesByName, progressesByNode } = fleet.read();
+    const node = nodesByName.get(name);
+    const metas = (progressesByNode.get(name) ?? []).map(({ metadata }) => metadata);
+    return [...metas, ...(node === undefined ? [] : [node])].some(object =>
+      ownWrites.isBehind(object.uid, object.resourceVersion),
+    );
+  };
+
+  const carryOut = async (name: string, action: NodeAction): Promise<void> => {
+    const begins =
+      action.type === 'gate' && action.gate.state === 'Draining' && !hasBegunDraining(action.progress);
+    // Counted from now on, so that no other node takes the same place of the budget meanwhile.
+    if (begins) reserved.add(name);
+    try {
+      await carryOutOnNode({ context, sessions }, name, action);
+    } catch (error) {
+      if (begins) reserved.delete(name);
+      throw error;
+    }
+  };
+
+  return async name => {
+    if (isBehind(name)) return BEHIND_MS;
+    reserved.delete(name);
+    const nowMs = clock.nowMs();
+    const decision = decideNode({
+      name,
+      fleet: fleet.read(),
+      reserved,
+      drain: sessions.view(name),
+      nowMs,
+      defaultZone: context.timeZone,
+      systemNamespace: context.namespace,
+    });
+    if (decision.watchPods) sessions.open(name);
+    else sessions.close(name);
+    for (const action of decision.actions) await carryOut(name, action);
+    const isEvicting = decision.actions.some(({ type }) => type === 'evict');
+    if (isEvicting) return 0;
+    return decision.recheckAtMs === undefined ? undefined : Math.max(0, decision.recheckAtMs - nowMs);
+  };
+}

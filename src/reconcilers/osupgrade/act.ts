@@ -1,0 +1,131 @@
+import {
+  type OSUpgrade,
+  type OSUpgradeProgress,
+  type OSUpgradeStatus,
+  ROLLOUT_ANNOTATION,
+} from '../../api/monok8s/index.ts';
+import { toTimestamp } from '../../domain/clock.ts';
+import { reasonOf, TransientError } from '../../domain/errors.ts';
+import { mergePatchOf } from '../../domain/merge-patch.ts';
+import type { NodeState } from '../../domain/node-state.ts';
+import type { NodeVerdict } from '../../domain/rollout.ts';
+import { progressNameOf, rolloutMark } from '../../domain/rollout-key.ts';
+import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
+import type { ControllerContext } from '../context.ts';
+import { withinLease } from '../lease-guard.ts';
+import type { RequestDecision } from './decide.ts';
+import type { Expectations } from './expectations.ts';
+import { planOf, progressBody, refusedPlan } from './plan-body.ts';
+
+/** Writes what was decided, the status first: it pins the image that the plans carry. */
+export async function carryOut(
+  context: ControllerContext,
+  expectations: Expectations,
+  request: OSUpgrade,
+  decision: RequestDecision,
+): Promise<void> {
+  await writeStatus(context, request, decision.status);
+  const plan = planOf(request, decision.status);
+  for (const { progress, reason, message } of decision.refused) {
+    const since = toTimestamp(context.clock.nowMs());
+    await adopt(context, expectations, progress, refusedPlan(plan, { reason, message }, since));
+  }
+  const mark = rolloutMark(request.metadata.uid, decision.status.rollout ?? 0);
+  for (const node of decision.unmarked) await markNode(context, node, mark);
+  for (const verdict of decision.plans) {
+    await givePlan(context, expectations, { request, plan, verdict });
+    await markNode(context, verdict.node, mark);
+  }
+}
+
+async function writeStatus(
+  context: ControllerContext,
+  request: OSUpgrade,
+  status: OSUpgradeStatus,
+): Promise<void> {
+  const change = mergePatchOf(request.status ?? {}, status);
+  if (change === undefined) return;
+  const { name, uid, resourceVersion } = request.metadata;
+  const body = { metadata: { uid, resourceVersion }, status: change };
+  const bounds = { signal: context.signal };
+  const written = await context.client.patchStatus(OSUPGRADES, { name }, { type: 'merge', body }, bounds);
+  context.ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
+}
+
+interface PlanToGive {
+  readonly request: OSUpgrade;
+  readonly plan: ReturnType<typeof planOf>;
+  readonly verdict: NodeVerdict;
+}
+
+async function givePlan(
+  context: ControllerContext,
+  expectations: Expectations,
+  { request, plan, verdict: { node, handMade } }: PlanToGive,
+): Promise<void> {
+  const name =
+    handMade?.metadata.name ?? (await createProgress(context, expectations, { request, plan, node }));
+  if (handMade !== undefined) await adopt(context, expectations, handMade, plan);
+  context.log.info('plan given to node', { request: request.metadata.name, node: node.name, progress: name });
+  const about = {
+    apiVersion: request.apiVersion,
+    kind: request.kind,
+    name: request.metadata.name,
+    uid: request.metadata.uid,
+  };
+  context.events.record(
+    about,
+    'Normal',
+    'PlanCreated',
+    `${node.name} is to run ${plan.targetVersion}: ${name}`,
+  );
+}
+
+const NAME_DIGITS = [7, 14, 28] as const;
+
+async function createProgress(
+  context: ControllerContext,
+  expectations: Expectations,
+  { request, plan, node }: Omit<PlanToGive, 'verdict'> & { readonly node: NodeState },
+): Promise<string> {
+  const { client, leadership, signal } = context;
+  const identity = { sourceUid: request.metadata.uid, nodeUid: node.uid, rollout: plan.rollout };
+  for (const digits of NAME_DIGITS) {
+    const name = progressNameOf(identity, digits);
+    try {
+      const bounds = await withinLease(leadership, signal);
+      expectations.expect(name);
+      await client.create(OSUPGRADE_PROGRESSES, progressBody(name, request, node, plan), bounds);
+      return name;
+    } catch (error) {
+      if (reasonOf(error) !== 'AlreadyExists') throw error;
+      const other = await client.get(OSUPGRADE_PROGRESSES, { name }, { signal });
+      if (other?.spec.sourceRef.uid === identity.sourceUid && other.spec.nodeName === node.name) return name;
+    }
+  }
+  throw new TransientError(
+    'NameTaken',
+    `every name for the object of ${node.name} is taken by something else`,
+  );
+}
+
+async function adopt(
+  { client, leadership, signal, ownWrites }: ControllerContext,
+  expectations: Expectations,
+  progress: OSUpgradeProgress,
+  plan: PlanToGive['plan'],
+): Promise<void> {
+  const { name, uid, resourceVersion } = progress.metadata;
+  const body = { metadata: { uid, resourceVersion }, spec: { plan } };
+  const bounds = await withinLease(leadership, signal);
+  expectations.expect(name);
+  const written = await client.patch(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body }, bounds);
+  ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
+}
+
+/** We alone write this annotation, so the node's own changes meanwhile do not matter. */
+async function markNode({ client, signal }: ControllerContext, node: NodeState, mark: string): Promise<void> {
+  if (node.annotations[ROLLOUT_ANNOTATION] === mark) return;
+  const body = { metadata: { uid: node.uid, annotations: { [ROLLOUT_ANNOTATION]: mark } } };
+  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
+}

@@ -1,0 +1,128 @@
+import type { OSUpgrade } from '../../api/monok8s/index.ts';
+import { type Backoff, backoffMs } from '../../domain/backoff.ts';
+import { parseCatalog, resolveImage } from '../../domain/catalog.ts';
+import { messageOf, reasonOf, StalledError, TransientError } from '../../domain/errors.ts';
+import { rolloutKeyOf } from '../../domain/rollout-key.ts';
+import { CONFIG_MAPS } from '../../kube/resources.ts';
+import type { KubeClient } from '../../kube/types.ts';
+import type { CatalogAnswer } from './decide.ts';
+
+/** What reading catalogs needs. */
+export interface CatalogSourceOptions {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  /** Fetches the text at an address, with all guards. */
+  fetch(url: string): Promise<string>;
+  /** Asks for the request to be looked at again after so long. */
+  lookAgain(name: string, delayMs: number): void;
+  /** 0 ≤ x < 1 */
+  random(): number;
+}
+
+/** Reads catalogs in the background, again and again until it succeeds. */
+export interface CatalogSource {
+  /** What is known now. Calls `lookAgain` when more is known. */
+  answer(request: OSUpgrade): CatalogAnswer;
+  /** Forgets a request that is gone. */
+  forget(uid: string): void;
+}
+
+const BACKOFF: Backoff = { baseMs: 2000, maxMs: 60_000 };
+
+interface Reading {
+  readonly key: string;
+  answer: CatalogAnswer;
+  failures: number;
+  /** A fetch is under way, or waits for its turn. */
+  isBusy: boolean;
+}
+
+/** Makes the reader of inline, url and ConfigMap catalogs. */
+export function createCatalogSource(options: CatalogSourceOptions): CatalogSource {
+  const readings = new Map<string, Reading>();
+
+  const read = async ({ metadata, spec }: OSUpgrade, reading: Reading): Promise<void> => {
+    reading.isBusy = true;
+    reading.answer = await readText(spec.catalog, options).then(
+      text => resolve(text, spec.version),
+      toAnswer,
+    );
+    const isUnreadable = reading.answer.state === 'unreadable';
+    const delayMs = isUnreadable ? backoffMs(BACKOFF, reading.failures, options.random()) : 0;
+    reading.failures += 1;
+    reading.isBusy = false;
+    // Twice: once to tell what is wrong, once to try again.
+    options.lookAgain(metadata.name, 0);
+    if (isUnreadable) {
+      reading.isBusy = true;
+      setTimeout(() => {
+        reading.isBusy = false;
+        options.lookAgain(metadata.name, 0);
+      }, delayMs).unref();
+    }
+  };
+
+  return {
+    answer: request => {
+      const { catalog, version } = request.spec;
+      if (catalog.inline !== undefined) return resolve(catalog.inline, version);
+      const key = rolloutKeyOf(request.spec);
+      let reading = readings.get(request.metadata.uid);
+      if (reading?.key !== key) {
+        reading = { key, answer: { state: 'reading' }, failures: 0, isBusy: false };
+        readings.set(request.metadata.uid, reading);
+      }
+      const isOpen = reading.answer.state === 'reading' || reading.answer.state === 'unreadable';
+      if (isOpen && !reading.isBusy) void read(request, reading);
+      return reading.answer;
+    },
+    forget: uid => {
+      readings.delete(uid);
+    },
+  };
+}
+
+function resolve(text: string, version: string): CatalogAnswer {
+  try {
+    return { state: 'resolved', image: resolveImage(parseCatalog(text), version) };
+  } catch (error) {
+    return toAnswer(error);
+  }
+}
+
+function toAnswer(error: unknown): CatalogAnswer {
+  const isFinal = error instanceof StalledError;
+  return { state: isFinal ? 'refused' : 'unreadable', reason: reasonOf(error), message: messageOf(error) };
+}
+
+async function readText(
+  catalog: OSUpgrade['spec']['catalog'],
+  options: CatalogSourceOptions,
+): Promise<string> {
+  if (catalog.url !== undefined) return options.fetch(catalog.url);
+  if (catalog.configMap !== undefined) return readConfigMap(catalog.configMap, options);
+  throw new StalledError('CatalogMissing', 'spec.catalog needs one of inline, url and configMap');
+}
+
+async function readConfigMap(name: string, { client, namespace }: CatalogSourceOptions): Promise<string> {
+  const found = await client.get(CONFIG_MAPS, { name, namespace }).catch((cause: unknown) => {
+    if (reasonOf(cause) !== 'Forbidden') throw cause;
+    throw new TransientError(
+      'CatalogForbidden',
+      `the controller may not read ConfigMap ${namespace}/${name}: run "kubectl edit clusterrole os-controller-catalogs" and add a rule with apiGroups [""], resources [configmaps], verbs [get]; this then begins by itself`,
+    );
+  });
+  if (found === undefined) {
+    throw new TransientError(
+      'CatalogMissing',
+      `there is no ConfigMap ${namespace}/${name} (spec.catalog.configMap): make it in that namespace`,
+    );
+  }
+  const values = Object.values(found.data);
+  const text = found.data['catalog.yaml'] ?? (values.length === 1 ? values[0] : undefined);
+  if (text !== undefined) return text;
+  throw new TransientError(
+    'CatalogMissing',
+    `ConfigMap ${namespace}/${name} must have the key catalog.yaml, or one key alone`,
+  );
+}

@@ -1,0 +1,198 @@
+import type { Condition } from '../../api/meta.ts';
+import type { NodeCounts, OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
+import { list } from '../../domain/budget.ts';
+import { toTimestamp } from '../../domain/clock.ts';
+import { MAX_SKIPPED } from '../../domain/ownership.ts';
+import type { NodeVerdict } from '../../domain/rollout.ts';
+import type { Refusal } from '../../domain/version-change.ts';
+
+/** What every status of a request is made from. */
+export interface StatusInput {
+  readonly request: OSUpgrade;
+  /** The status of this rollout so far. */
+  readonly base: OSUpgradeStatus;
+  readonly nowMs: number;
+}
+
+interface Finding extends Refusal {
+  readonly status: 'True' | 'False';
+}
+
+type Findings = Readonly<Record<'Progressing' | 'Complete' | 'Degraded' | 'Superseded', Finding>>;
+
+const no = (reason: string, message = ''): Finding => ({ status: 'False', reason, message });
+const yes = (reason: string, message: string): Finding => ({ status: 'True', reason, message });
+
+/** It cannot be done until a person changes it. */
+export const rejectedStatus = (
+  input: StatusInput,
+  why: Refusal,
+  verdicts: readonly NodeVerdict[] = [],
+): OSUpgradeStatus =>
+  assemble(input, { phase: 'Rejected', ...why }, verdicts, {
+    Progressing: no(why.reason, why.message),
+    Complete: no(why.reason),
+    Degraded: yes(why.reason, why.message),
+    Superseded: supersededOf(verdicts),
+  });
+
+/** It begins by itself as soon as something else has happened. */
+export const pendingStatus = (
+  input: StatusInput,
+  why: Refusal,
+  verdicts: readonly NodeVerdict[] = [],
+): OSUpgradeStatus =>
+  assemble(input, { phase: 'Pending', ...why }, verdicts, {
+    Progressing: yes(why.reason, why.message),
+    Complete: no(why.reason),
+    Degraded: no('AsExpected'),
+    Superseded: supersededOf(verdicts),
+  });
+
+/** What an accepted request's status is made from. */
+export interface AcceptedInput extends StatusInput {
+  readonly verdicts: readonly NodeVerdict[];
+  readonly troubles: readonly Refusal[];
+  /** Paused, or outside the window. */
+  readonly hold: Refusal | undefined;
+}
+
+/** Its nodes are worked on, or done. */
+export function acceptedStatus(input: AcceptedInput): OSUpgradeStatus {
+  const counts = countsOf(input.verdicts);
+  const progressing = progressingOf(input, counts);
+  const done = `${counts.updated} of ${counts.total} nodes run ${input.base.resolvedVersion ?? ''}`;
+  const message = progressing.message === '' ? done : `${done}; ${progressing.message}`;
+  const isComplete = progressing.reason === 'Complete';
+  return assemble(input, { phase: 'Accepted', reason: progressing.reason, message }, input.verdicts, {
+    Progressing: progressing,
+    Complete: isComplete ? yes('Complete', done) : no(progressing.reason),
+    Degraded: degradedOf(input),
+    Superseded: supersededOf(input.verdicts),
+  });
+}
+
+function progressingOf({ verdicts, hold }: AcceptedInput, counts: NodeCounts): Finding {
+  if (counts.total === 0)
+    return no('NoNodes', 'spec.nodeSelector selects no node yet; nodes that join are upgraded');
+  const superseded = verdicts.filter(({ reason }) => reason === 'Superseded').length;
+  if (superseded === counts.total) return no('Superseded', 'newer requests own all of its nodes');
+  if (counts.running > 0) return yes('NodesRunning', `works on ${namesOf(verdicts, 'running')}`);
+  if (counts.waiting > 0) {
+    const [first] = verdicts.filter(({ state }) => state === 'waiting');
+    if (hold !== undefined) return no(hold.reason, hold.message);
+    if (counts.failed > 0 && first?.reason === 'BudgetExhausted') {
+      return no(
+        'NodesFailed',
+        `${first.message}: retry or repair the failed nodes, or raise spec.maxUnavailable`,
+      );
+    }
+    return yes(first?.reason ?? '', `waits: ${first?.message ?? ''}`);
+  }
+  if (counts.failed > 0) return no('NodesFailed', `retry or repair ${namesOf(verdicts, 'failed')}`);
+  if (counts.updated + counts.drifted === 0)
+    return no('NothingToDo', 'every selected node is skipped: see skippedNodes');
+  return no('Complete');
+}
+
+const namesOf = (verdicts: readonly NodeVerdict[], state: NodeVerdict['state']): string =>
+  list(verdicts.filter(entry => entry.state === state).map(({ node }) => node.name));
+
+function degradedOf({ verdicts, troubles }: AcceptedInput): Finding {
+  const failed = verdicts.filter(({ state }) => state === 'failed');
+  const missing = verdicts.filter(({ reason }) => reason === 'AgentMissing');
+  const drifted = verdicts.filter(({ state }) => state === 'drifted');
+  const findings: Refusal[] = [
+    ...toFinding(
+      'NodesFailed',
+      failed,
+      ({ node, reason, message }) => `${node.name} (${reason}: ${message})`,
+    ),
+    ...troubles,
+    ...toFinding('AgentMissing', missing, ({ node, message }) => `${node.name}: ${message}`),
+    ...toFinding('Drifted', drifted, ({ node, message }) => `${node.name} ${message}`),
+  ];
+  const [first] = findings;
+  if (first === undefined) return no('AsExpected');
+  return yes(first.reason, list(findings.map(({ message }) => message)));
+}
+
+const toFinding = (
+  reason: string,
+  verdicts: readonly NodeVerdict[],
+  describe: (entry: NodeVerdict) => string,
+): Refusal[] => (verdicts.length === 0 ? [] : [{ reason, message: list(verdicts.map(describe)) }]);
+
+function supersededOf(verdicts: readonly NodeVerdict[]): Finding {
+  const superseded = verdicts.filter(({ reason }) => reason === 'Superseded');
+  const [first] = superseded;
+  if (first === undefined) return no('Owner');
+  const names = list(superseded.map(({ node }) => node.name));
+  return yes(
+    'Superseded',
+    `${first.message} (${names}): apply this request with a change to make it the newest`,
+  );
+}
+
+const countsOf = (verdicts: readonly NodeVerdict[]): NodeCounts => {
+  const of = (state: NodeVerdict['state']): number => verdicts.filter(entry => entry.state === state).length;
+  return {
+    total: verdicts.length,
+    updated: of('updated'),
+    running: of('running'),
+    waiting: of('waiting'),
+    failed: of('failed'),
+    skipped: of('skipped'),
+    drifted: of('drifted'),
+  };
+};
+
+type Outcome = Refusal & { readonly phase: 'Pending' | 'Accepted' | 'Rejected' };
+
+function assemble(
+  { request, base, nowMs }: StatusInput,
+  outcome: Outcome,
+  verdicts: readonly NodeVerdict[],
+  findings: Findings,
+): OSUpgradeStatus {
+  const { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion } = base;
+  const skipped = skippedOf(verdicts);
+  const keep = { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion };
+  const generation = request.metadata.generation;
+  return {
+    ...withoutAbsent(keep),
+    ...outcome,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    nodes: countsOf(verdicts),
+    ...(skipped.length === 0 ? {} : { skippedNodes: skipped }),
+    conditions: Object.entries(findings).map(([type, finding]) =>
+      toCondition({ type, ...finding }, base.conditions ?? [], nowMs),
+    ),
+  };
+}
+
+type Kept = Pick<
+  OSUpgradeStatus,
+  'rollout' | 'rolloutKey' | 'rolloutStartedAt' | 'image' | 'resolvedVersion'
+>;
+
+const withoutAbsent = (fields: { [Name in keyof Kept]-?: Kept[Name] | undefined }): Kept =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+
+/** Superseded nodes come first: the list is also the memory of which nodes were lost. */
+const skippedOf = (verdicts: readonly NodeVerdict[]) =>
+  verdicts
+    .filter(({ state }) => state === 'skipped')
+    .toSorted((left, right) => Number(right.reason === 'Superseded') - Number(left.reason === 'Superseded'))
+    .slice(0, MAX_SKIPPED)
+    .map(({ node, reason, message }) => ({ name: node.name, reason, message }));
+
+function toCondition(
+  next: Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>,
+  before: readonly Condition[],
+  nowMs: number,
+): Condition {
+  const last = before.find(({ type }) => type === next.type);
+  const isSame = last?.status === next.status && last.lastTransitionTime != null;
+  return { ...next, lastTransitionTime: isSame ? (last.lastTransitionTime ?? null) : toTimestamp(nowMs) };
+}
