@@ -35,11 +35,15 @@ describe('config', () => {
     expect(Object.keys(settings).sort()).to.deep.equal(Object.keys(AgentConfig.shape).sort());
   });
 
-  it('controller: ConfigMaps are opt-in, by a role without a `rules` key', async () => {
-    const objects = await readObjects('rbac/controller.yaml');
-    const role = objects.find(({ metadata }) => metadata.name === 'os-controller-catalogs');
-    expect(role).not.to.have.property('rules');
-  });
+  for (const program of ['agent', 'controller'])
+    it(`${program}: ConfigMaps are opt-in, by a role without a \`rules\` key`, async () => {
+      const objects = await readObjects(`rbac/${program}.yaml`);
+      const role = objects.find(
+        ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name.endsWith('-catalogs'),
+      );
+      expect(role.metadata.name).to.match(/-catalogs$/);
+      expect(role).not.to.have.property('rules');
+    });
 
   it('samples: the catalog entry that the sample asks for can be installed', async () => {
     const [upgrade] = await readObjects('samples/osupgrade.yaml');

@@ -41,6 +41,18 @@ const upgrade = {
   spec: { version: 'stable', catalog: { inline: 'images: []' } },
 };
 
+const event = (name: string, instance: string) => ({
+  apiVersion: 'v1',
+  kind: 'Event',
+  metadata: { name, namespace: 'default' },
+  involvedObject: { apiVersion: 'v1', kind: 'Node', name: instance },
+  type: 'Normal',
+  reason: 'Completed',
+  message: 'all is well',
+  reportingComponent: 'node-agent',
+  reportingInstance: instance,
+});
+
 const toYaml = (...objects: object[]): string => objects.map(object => stringify(object)).join('---\n');
 
 /** A merge patch by kubectl. */
@@ -74,7 +86,8 @@ const create = (stdin: object, name: string, refusal?: RegExp): Attempt => ({
 const BY_RBAC = /cannot \w+ resource/;
 const BY_POLICY = /ValidatingAdmissionPolicy 'node-agent'/;
 const NOT_MINE = /to which the agent's token is bound/;
-const NOT_FOR_AGENTS = /an agent writes only the status of its OSUpgradeProgress and its OSInstance/;
+const NOT_FOR_AGENTS =
+  /an agent writes only Events, and the status of its OSUpgradeProgress and its OSInstance/;
 const NO_NODE = /the agent's token names no node: use the token of an agent's own Pod/;
 const BAD_INSTANCE = /an agent creates its OSInstance in namespace default/;
 
@@ -86,6 +99,7 @@ const AGENT_OF_N1: readonly Attempt[] = [
   { name: 'reads its own Pod', args: ['get', 'pod', 'agent-n1', '--namespace=mono-system'] },
   { name: 'reports in its own progress object', args: patchStatus('osupgradeprogress', 'progress-n1') },
   create(instance('n1'), 'creates its own OSInstance'),
+  create(event('of-n1', 'n1'), 'writes an Event'),
   { name: 'reports in its own OSInstance', args: patchStatus('osinstance', 'n1') },
 
   {
@@ -94,6 +108,7 @@ const AGENT_OF_N1: readonly Attempt[] = [
     refusal: NOT_MINE,
   },
   { name: "reports in n2's OSInstance", args: patchStatus('osinstance', 'n2'), refusal: NOT_MINE },
+  create(event('forged', 'n2'), "writes an Event in n2's name", NOT_MINE),
   create(instance('n3'), "creates another node's OSInstance", NOT_MINE),
   create(instance('n1', { name: 'n4' }), 'creates an OSInstance of another name', NOT_MINE),
   create(progress('n1', 'mine'), 'creates a progress object', BY_RBAC),
@@ -156,6 +171,17 @@ const AGENT_WITH_EVERY_RIGHT: readonly Attempt[] = [
     refusal: NOT_MINE,
   },
   { name: "reports in n2's OSInstance", args: patchStatus('osinstance', 'n2'), refusal: NOT_MINE },
+  { name: 'counts its own Event', args: patch('event', 'of-n1', { count: 2 }) },
+  {
+    name: "changes an Event of n2's agent",
+    args: patch('event', 'of-n2', { message: 'all is well' }),
+    refusal: NOT_MINE,
+  },
+  {
+    name: "makes its Event one of n2's agent",
+    args: patch('event', 'of-n1', { reportingInstance: 'n2' }),
+    refusal: NOT_MINE,
+  },
   create(progress('n1', 'mine'), 'creates a progress object', NOT_FOR_AGENTS),
   create(upgrade, 'creates a request', NOT_FOR_AGENTS),
   {
@@ -231,7 +257,14 @@ describe('what a stolen credential is good for', function () {
       kind: 'Lease',
       metadata: { name: 'os-controller', namespace: 'mono-system' },
     };
-    const stdin = toYaml(...objects, ...NODES.map(name => progress(name)), instance('n2'), upgrade, lease);
+    const stdin = toYaml(
+      ...objects,
+      ...NODES.map(name => progress(name)),
+      instance('n2'),
+      event('of-n2', 'n2'),
+      upgrade,
+      lease,
+    );
     await cluster.kubectl(['create', '--filename=-'], { stdin });
     const identity = { namespace: 'mono-system', serviceAccount: 'node-agent' };
     for (const name of ['n1', 'n5'])
