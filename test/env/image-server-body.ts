@@ -28,7 +28,7 @@ export async function sendBody(
       const { bytesRead } = await file.read(chunk, 0, chunk.length, offset);
       if (bytesRead === 0) break;
       flip(chunk, (plan.flipAt ?? -1) - offset);
-      if (!response.write(chunk.subarray(0, bytesRead))) await drained(response);
+      if (!response.write(chunk.subarray(0, bytesRead)) && !response.destroyed) await drained(response);
       onSent(bytesRead);
       offset += bytesRead;
       if (plan.bytesPerSecond !== undefined) await delay((bytesRead / plan.bytesPerSecond) * 1000);
