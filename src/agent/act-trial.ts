@@ -95,7 +95,7 @@ export async function checkHealth(deps: AgentDeps, seen: Snapshot): Promise<numb
   if (seen.trial) await tellTrial(deps, seen.trial, 'the node is Ready; checking its health', seen);
   const result = await deps.host.checkHealth(deps.signal);
   deps.memory.health = { ...result, atMs: deps.clock.monotonicMs() };
-  deps.log.info('health checked', result);
+  deps.log.info('health checked', { healthy: result.healthy, answer: result.message });
   return 0;
 }
 
@@ -121,7 +121,7 @@ export async function fallBack(
   const count = trial.fallback?.count ?? 0;
   const fallback = trial.fallback?.bootId === bootId ? trial.fallback : { bootId, count: count + 1 };
   const outcome: Outcome = { phase: 'RolledBack', reason, message };
-  log.error('trial failed, falling back', { slot: trial.targetSlot, reason, message });
+  log.error('trial failed, falling back', { slot: trial.targetSlot, reason, error: message });
   await state.trial.save({ ...trial, phase: 'FallingBack', fallback, outcome });
   await bootLoader.settle(trial.fromSlot).catch((error: unknown) => {
     // The default is the old slot anyhow, and a reboot is all that is left.
@@ -150,7 +150,12 @@ export async function reportTrial(
 ): Promise<number> {
   await tidyBoot(deps, trial, seen);
   if (object) await reportOutcome(deps, trial, outcome, object, seen);
-  else deps.log.warn('object is gone, its trial ended unreported', { ...trial.progress, ...outcome });
+  else
+    deps.log.warn('object is gone, its trial ended unreported', {
+      ...trial.progress,
+      phase: outcome.phase,
+      reason: outcome.reason,
+    });
   await deps.state.trial.clear();
   return 0;
 }

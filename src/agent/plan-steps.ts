@@ -57,8 +57,12 @@ export function judgePlan(plan: NodePlan): Outcome | undefined {
 /** One string for all that decides what is written to the slot: another one means another download. */
 export const stagingKey = (task: Pick<Task, 'object' | 'attempt'>, plan: NodePlan): string =>
   createHash('sha256')
-    .update(JSON.stringify([task.object.metadata.uid, task.attempt, plan.targetVersion, plan.image ?? null]))
+    .update(JSON.stringify([task.object.metadata.uid, task.attempt, plan.targetVersion, sorted(plan.image)]))
     .digest('hex');
+
+// The same image, whichever way it came: from the API server or from the state folder.
+const sorted = (image: NodePlan['image']) =>
+  Object.entries(image ?? {}).toSorted(([l], [r]) => (l < r ? -1 : 1));
 
 /** The image of `plan` lies untouched on the slot that is not running. */
 export function isStaged(

@@ -103,7 +103,7 @@ async function writeEnd(deps: AgentDeps, object: OSUpgradeProgress, note: Status
   const { name, uid } = object.metadata;
   const isGood = note.phase === 'Completed';
   const message = note.message || `the node runs ${note.targetVersion}`;
-  const fields = { name, phase: note.phase, attempt: note.attempt, message };
+  const fields = { name, phase: note.phase, attempt: note.attempt, detail: message };
   if (isGood) deps.log.info('upgrade completed', fields);
   else deps.log.error('upgrade ended without success', { ...fields, reason: note.failureReason });
   const about = { apiVersion: API_VERSION, kind: object.kind, name, uid };
