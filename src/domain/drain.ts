@@ -1,4 +1,4 @@
-import { APP_LABEL, CONTROLLER_NAME, type DrainPolicy } from '../api/monok8s/index.ts';
+import { AGENT_NAME, APP_LABEL, CONTROLLER_NAME, type DrainPolicy } from '../api/monok8s/index.ts';
 import type { PodFacts } from './pod.ts';
 
 /** What becomes of a pod when its node is drained. */
@@ -11,6 +11,8 @@ export type PodFate =
   /** The drain policy forbids to evict it: waited for, until a person acts. */
   | { readonly action: 'block'; readonly reason: 'PodUnmanaged' | 'PodLocalData'; readonly message: string };
 
+const OURS: readonly string[] = [CONTROLLER_NAME, AGENT_NAME];
+
 /** Decides about one pod on a node that is drained. */
 export function fateOf(
   pod: PodFacts,
@@ -18,8 +20,8 @@ export function fateOf(
   systemNamespace: string,
 ): PodFate {
   if (pod.isMirror || pod.ownerKind === 'Node' || pod.ownerKind === 'DaemonSet') return { action: 'ignore' };
-  // We would end ourselves, and in a cluster of one node for ever.
-  if (pod.namespace === systemNamespace && pod.labels[APP_LABEL] === CONTROLLER_NAME)
+  // We would end ourselves, in a cluster of one node for ever; and an agent that is gone reboots nothing.
+  if (pod.namespace === systemNamespace && OURS.includes(pod.labels[APP_LABEL] ?? ''))
     return { action: 'ignore' };
   if (pod.deletionTimestamp !== undefined) return { action: 'await' };
   if (pod.phase === 'Succeeded' || pod.phase === 'Failed') return { action: 'evict' };

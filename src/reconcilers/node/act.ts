@@ -63,7 +63,7 @@ async function writeGate(context: ControllerContext, { progress, gate }: ActionO
   await patchSpec(context, progress, { plan: { gate } }, bounds);
   const { nodeName } = progress.spec;
   const fields = { node: nodeName, progress: progress.metadata.name, attempt: gate.attempt };
-  log.info('gate written', { ...fields, state: gate.state, reason: gate.reason, message: gate.message });
+  log.info('gate written', { ...fields, state: gate.state, reason: gate.reason, detail: gate.message });
   const isBad = gate.state === 'Failed' || gate.reason === 'PodDisruptionBudget';
   record(context, progress, isBad ? 'Warning' : 'Normal', gate.reason, gate.message);
 }

@@ -73,7 +73,7 @@ function announce(
   const about = { apiVersion, kind, name: metadata.name, uid: metadata.uid };
   const { phase, reason = '', message = '' } = next;
   if (phase !== status?.phase || reason !== status?.reason) {
-    log.info('request changed', { request: metadata.name, phase, reason, message });
+    log.info('request changed', { request: metadata.name, phase, reason, detail: message });
     events.record(about, phase === 'Rejected' ? 'Warning' : 'Normal', reason, message);
   }
   for (const type of ['Degraded', 'Superseded']) {
@@ -84,7 +84,7 @@ function announce(
     log.warn('request needs attention', {
       request: metadata.name,
       reason: after.reason,
-      message: after.message,
+      detail: after.message,
     });
     events.record(about, 'Warning', after.reason, after.message);
   }
