@@ -6,6 +6,9 @@ import { StalledError } from '../../domain/errors.ts';
 import { errnoOf } from '../host/errno.ts';
 import { alignedBuffer, BLOCK_BYTES } from './blocks.ts';
 
+/** Unbuffered reads begin at multiples of this. */
+const PAGE_BYTES = 4096;
+
 /** What to read back, and whom to tell. */
 export interface ReadBackOptions {
   readonly path: string;
@@ -31,8 +34,11 @@ export async function digestOnDisk(options: ReadBackOptions): Promise<string> {
     while (at < options.bytes) {
       options.signal.throwIfAborted();
       const { bytesRead } = await handle.read(buffer, 0, BLOCK_BYTES, at);
-      if (bytesRead === 0) throw new Error(`the slot ends at byte ${at}`);
-      const useful = Math.min(bytesRead, options.bytes - at);
+      if (bytesRead === 0 || (bytesRead < PAGE_BYTES && at + bytesRead < options.bytes))
+        throw new Error(`the slot ends at byte ${at}`);
+      // The next read has to begin at a page again.
+      const whole = at + bytesRead < options.bytes ? bytesRead - (bytesRead % PAGE_BYTES) : bytesRead;
+      const useful = Math.min(whole, options.bytes - at);
       hash.update(buffer.subarray(0, useful));
       at += useful;
       options.onBytes(at);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'winston';
 import type { Clock } from '../../domain/clock.ts';
 import { StalledError } from '../../domain/errors.ts';
-import { type ClientCredentials, loadClientCredentials } from '../../tls/client-credentials.ts';
+import { loadClientCredentials } from '../../tls/client-credentials.ts';
 import type { AgentConfig } from '../config.ts';
 import { hostPath } from '../host/host-path.ts';
 import type { Slots, StagedImage, StageHooks, StageRequest, Stager } from '../ports.ts';
@@ -42,10 +42,7 @@ async function stage(parts: StagerParts, request: StageRequest, hooks: StageHook
   assertChecksumForm(image.checksum);
   assertFits(request);
   const { hostRoot, certDir } = parts.config;
-  const credentials: ClientCredentials =
-    url.protocol === 'https:'
-      ? await loadClientCredentials(hostPath(hostRoot, certDir), image, parts.clock.nowMs())
-      : {};
+  const credentials = await loadClientCredentials(hostPath(hostRoot, certDir), image, parts.clock.nowMs());
   if (url.protocol === 'http:') parts.log.warn('image address is insecure', { address: publicAddress(url) });
   await parts.slots.assertWritable(slot.name);
   const silenceMs = Math.min(MAX_SILENCE_MS, Math.max(Math.floor(request.stallMs / 2), 100));

@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { TransientError } from '../../domain/errors.ts';
 import { errnoOf } from '../host/errno.ts';
 import { imageInvalid } from './image-format.ts';
 
@@ -35,9 +36,13 @@ export async function* expandByProgram(child: Child, source: AsyncIterator<Buffe
   feeding.catch(() => undefined);
   try {
     for await (const chunk of child.stdout) yield chunk;
-    await feeding;
     const [code] = await closed;
-    if (code !== 0) throw imageInvalid(`zstd cannot expand the image (${complaint.trim()})`, 'pack it anew');
+    // A program that gave up is not waited for with the next bytes: the server may be silent.
+    if (typeof code === 'number' && code !== 0) {
+      throw imageInvalid(`zstd cannot expand the image (${complaint.trim()})`, 'pack it anew');
+    }
+    await feeding;
+    if (code !== 0) throw new TransientError('ExpandingInterrupted', 'the zstd program was killed');
   } finally {
     child.kill('SIGKILL');
     child.stdout.destroy();

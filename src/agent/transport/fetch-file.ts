@@ -88,9 +88,10 @@ async function* fetchRest(options: FetchOptions, progress: Progress): AsyncGener
       skip -= chunk.length - fresh.length;
       if (fresh.length === 0) continue;
       progress.offset += fresh.length;
-      progress.lastByteMs = timing.clock.monotonicMs();
       progress.failures = 0;
       yield fresh;
+      // Counted from when the next byte is asked for: a slow disk is not the server's silence.
+      progress.lastByteMs = timing.clock.monotonicMs();
     }
   } catch (error) {
     signal.throwIfAborted();
