@@ -92,7 +92,8 @@ export async function confirmLater(
 
 /** Runs the health command. */
 export async function checkHealth(deps: AgentDeps, seen: Snapshot): Promise<number> {
-  if (seen.trial) await tellTrial(deps, seen.trial, 'the node is Ready; checking its health', seen);
+  if (seen.trial && !seen.health)
+    await tellTrial(deps, seen.trial, 'the node is Ready; checking its health', seen);
   const result = await deps.host.checkHealth(deps.signal);
   deps.memory.health = { ...result, atMs: deps.clock.monotonicMs() };
   deps.log.info('health checked', { healthy: result.healthy, answer: result.message });

@@ -1,0 +1,141 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Behaviour, Fault } from './world.ts';
+import { OLD, TARGET, World } from './world.ts';
+import { live } from './world-agent.ts';
+
+const GOOD: Behaviour = { shows: TARGET.slice(1), boots: 'well', ignoresFlag: 0 };
+const phases = (world: World) => world.object?.status?.history?.map(entry => entry.phase);
+const ended = (world: World) => [world.object?.status?.phase, world.object?.status?.failureReason];
+
+async function run(behaviour: Partial<Behaviour> = {}, faults: readonly Fault[] = []): Promise<World> {
+  const world = new World({ ...GOOD, ...behaviour }, faults);
+  await live(world);
+  return world;
+}
+
+const STAGED = ['Pending', 'Downloading', 'Staged', 'Draining', 'Rebooting'];
+
+describe('a whole attempt', () => {
+  it('goes through all phases', async () => {
+    const world = await run();
+    expect(phases(world)).to.deep.equal([...STAGED, 'Confirming', 'Completed']);
+    expect(world.boot).to.deep.equal({ defaultSlot: 'B' });
+    expect(world.events).to.deep.equal(['Completed']);
+  });
+
+  const BAD: { name: string; behaviour: Partial<Behaviour>; chain: string[]; reason: string }[] = [
+    {
+      name: 'an image that panics',
+      behaviour: { boots: 'panics' },
+      chain: [...STAGED, 'RolledBack'],
+      reason: 'TrialBootFailed',
+    },
+    {
+      name: 'an entry that cannot be loaded',
+      behaviour: { boots: 'notLoadable' },
+      chain: [...STAGED, 'RolledBack'],
+      reason: 'TrialBootFailed',
+    },
+    {
+      name: 'a machine that resets itself on trial',
+      behaviour: { boots: 'resetsAtReady' },
+      chain: [...STAGED, 'RolledBack'],
+      reason: 'TrialBootFailed',
+    },
+    {
+      name: 'a node that never gets Ready',
+      behaviour: { boots: 'neverReady' },
+      chain: [...STAGED, 'Confirming', 'RolledBack'],
+      reason: 'TrialNotReady',
+    },
+    {
+      name: 'a node that is not healthy',
+      behaviour: { boots: 'unhealthy' },
+      chain: [...STAGED, 'Confirming', 'RolledBack'],
+      reason: 'TrialUnhealthy',
+    },
+    {
+      name: 'a boot loader that never takes the flag',
+      behaviour: { ignoresFlag: 99 },
+      chain: [...STAGED, 'RolledBack'],
+      reason: 'TrialNotTaken',
+    },
+    {
+      name: 'an image of another version',
+      behaviour: { shows: '1.35.0' },
+      chain: ['Pending', 'Downloading', 'Failed'],
+      reason: 'VersionMismatch',
+    },
+  ];
+  for (const { name, behaviour, chain, reason } of BAD) {
+    it(`${name} ends in the old system`, async () => {
+      const world = await run(behaviour);
+      expect(phases(world)).to.deep.equal(chain);
+      expect(ended(world)).to.deep.equal([chain.at(-1), reason]);
+      expect(world.object?.status?.message).to.contain('kubectl patch osupgradeprogress osupgrade-1');
+      expect(world.booted).to.equal('A');
+      expect(world.boot).to.deep.equal({ defaultSlot: 'A' });
+      expect(world.violations).to.deep.equal([]);
+    });
+  }
+
+  it('a boot loader that takes the flag at the third time is given that time', async () => {
+    expect(ended(await run({ ignoresFlag: 2 }))).to.deep.equal(['Completed', '']);
+  });
+
+  it('an object that vanishes on trial leaves a node that is settled all the same', async () => {
+    const world = new World(GOOD, []);
+    const arm = world.arm.bind(world);
+    world.arm = slot => {
+      arm(slot);
+      world.object = undefined;
+    };
+    await live(world);
+    expect(world.boot).to.deep.equal({ defaultSlot: 'B' });
+    expect(world.files.trial).to.equal(undefined);
+  });
+});
+
+const behaviours: fc.Arbitrary<Behaviour> = fc.record({
+  shows: fc.constantFrom(TARGET.slice(1), TARGET.slice(1), '1.35.0'),
+  boots: fc.constantFrom('well', 'well', 'panics', 'notLoadable', 'neverReady', 'unhealthy', 'resetsAtReady'),
+  ignoresFlag: fc.constantFrom(0, 0, 1, 9),
+});
+const faultsOf = (what: Fault['what'][]): fc.Arbitrary<Fault[]> =>
+  fc.array(
+    fc.record({
+      at: fc.integer({ min: 1, max: 40 }),
+      what: fc.constantFrom(...what),
+      when: fc.constantFrom('before', 'after'),
+    }),
+    { maxLength: 4 },
+  );
+
+describe('from any crash, whatever the image', () => {
+  it('the attempt ends, in a system that boots, and no rule is broken', async () => {
+    await fc.assert(
+      fc.asyncProperty(behaviours, faultsOf(['restart', 'power']), async (behaviour, faults) => {
+        const world = await run(behaviour, faults);
+        expect(world.violations).to.deep.equal([]);
+        expect(['Completed', 'Failed', 'RolledBack']).to.include(world.object?.status?.phase);
+        expect(world.files.trial).to.equal(undefined);
+        expect(world.boot).to.deep.equal({ defaultSlot: world.booted });
+        const isGood = behaviour.boots === 'well' && behaviour.shows === TARGET.slice(1);
+        if (!isGood) expect(world.slots[world.booted].version).to.equal(OLD);
+      }),
+      { numRuns: 500 },
+    );
+  }).timeout(60_000);
+
+  it('a good image is kept, however often the agent is restarted', async () => {
+    await fc.assert(
+      fc.asyncProperty(faultsOf(['restart']), async faults => {
+        const world = await run({}, faults);
+        expect(ended(world)).to.deep.equal(['Completed', '']);
+        expect(world.boots).to.equal(2);
+      }),
+      { numRuns: 500 },
+    );
+  }).timeout(60_000);
+});

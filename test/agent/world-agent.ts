@@ -1,0 +1,175 @@
+import type { AgentDeps } from '../../src/agent/deps.ts';
+import { runPass } from '../../src/agent/loop.ts';
+import type { Stager } from '../../src/agent/ports.ts';
+import { createStageJob } from '../../src/agent/stage-job.ts';
+import type { Durable } from '../../src/agent/state.ts';
+import { createStatusWriter } from '../../src/agent/status-writer.ts';
+import { noTrialGuard } from '../../src/agent/trial-guard.ts';
+import type { OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
+import type { Clock } from '../../src/domain/clock.ts';
+import type { Timer } from '../../src/kube/timer.ts';
+import type { Informer, KubeClient, Patch } from '../../src/kube/types.ts';
+import { silent, type World } from './world.ts';
+
+const MAX_PASSES = 1_000;
+
+/** Runs agents in `world`, a new one after each restart, until the object has come to its end or nothing moves. */
+export async function live(world: World): Promise<void> {
+  let deps = startAgent(world);
+  for (let pass = 0; pass < MAX_PASSES; pass += 1) {
+    const delayMs = await runPass(deps).catch(() => 1_000);
+    await settled();
+    if (world.isCut || world.isRebootAsked) {
+      await deps.job.abort();
+      world.goOn();
+      deps = startAgent(world);
+      continue;
+    }
+    if (isOver(world)) return;
+    world.nowMs += delayMs ?? 60_000;
+    if (delayMs !== 0) world.moveGate();
+  }
+}
+
+const isOver = ({ object, files }: World): boolean =>
+  (!object || ['Completed', 'Failed', 'RolledBack'].includes(object.status?.phase ?? '')) && !files.trial;
+
+const settled = () => new Promise<void>(resolve => setImmediate(resolve));
+const at: Timer = {
+  after: (_delayMs, run) => {
+    const handle = setImmediate(run);
+    return () => clearImmediate(handle);
+  },
+};
+
+/** A fresh agent process: nothing but the world outlives it. */
+export function startAgent(world: World): AgentDeps {
+  const clock: Clock = { nowMs: () => world.nowMs, monotonicMs: () => world.nowMs };
+  const client = clientOf(world);
+  const node = () => ({ ...NODE, ready: world.isReady, bootId: world.bootId });
+  return {
+    nodeName: 'node-1',
+    agentVersion: '0',
+    settings: { versionField: 'VERSION_ID' },
+    client,
+    caches: {
+      progresses: informer(() => (world.object ? [world.object] : [])),
+      nodes: informer(() => [node()]),
+      instances: { ...informer(() => []), hasSynced: false },
+    },
+    events: {
+      record: (_about, _type, reason) => void world.events.push(reason),
+      flush: async () => undefined,
+    },
+    slots: {
+      inspect: async () => ({ booted: world.booted, A: world.facts('A'), B: world.facts('B') }),
+      assertWritable: async () => undefined,
+      missingFiles: async () => [],
+      destroySuperblock: async slot => world.do(() => world.destroy(slot)),
+    },
+    bootLoader: {
+      name: 'test',
+      read: async () => world.boot,
+      assertTrialSupported: async () => undefined,
+      armTrial: async slot => world.do(() => world.arm(slot)),
+      settle: async slot => world.do(() => world.settle(slot)),
+      bootFiles: async () => [],
+    },
+    host: {
+      bootId: async () => world.bootId,
+      reboot: async () =>
+        world.do(() => {
+          world.isRebootAsked = true;
+        }),
+      checkHealth: async () => ({ healthy: world.isHealthy, message: '' }),
+    },
+    guard: noTrialGuard,
+    state: {
+      trial: file(
+        world,
+        () => world.files.trial,
+        value => {
+          world.files.trial = value;
+        },
+      ),
+      marker: file(
+        world,
+        () => world.files.marker,
+        value => {
+          world.files.marker = value;
+        },
+      ),
+      pin: { load: async () => undefined, save: async () => undefined, clear: async () => undefined },
+    },
+    status: createStatusWriter(client, clock),
+    resolver: {
+      resolve: async ({ object }) =>
+        object.spec.plan
+          ? { type: 'plan', plan: object.spec.plan, gated: true }
+          : { type: 'refused', reason: 'NoPlan', message: '' },
+    },
+    job: createStageJob({
+      stager: stagerOf(world),
+      clock,
+      random: () => 0,
+      onChange: () => undefined,
+      timer: at,
+    }),
+    uptimeMs: async () => world.nowMs - world.bootedAtMs,
+    memory: {},
+    clock,
+    log: silent,
+    signal: new AbortController().signal,
+  };
+}
+
+const NODE = {
+  name: 'node-1',
+  uid: 'node-uid',
+  resourceVersion: '1',
+  labels: {},
+  annotations: {},
+  unschedulable: false,
+  osImage: '',
+};
+
+const informer = <T>(list: () => T[]): Informer<T> => ({
+  start: async () => undefined,
+  hasSynced: true,
+  get: () => list()[0],
+  list,
+});
+
+const stagerOf = (world: World): Stager => ({
+  stage: async ({ slot }) => {
+    world.do(() => world.destroy(slot.name));
+    return world.do(() => world.install(slot.name));
+  },
+});
+
+/** One durable value; its copies share nothing with what the agent holds. */
+const file = <T>(
+  world: World,
+  get: () => T | undefined,
+  set: (value: T | undefined) => void,
+): Durable<T> => ({
+  load: async () => structuredClone(get()),
+  save: async value => world.do(() => set(structuredClone(value))),
+  clear: async () => world.do(() => set(undefined)),
+});
+
+function clientOf(world: World): KubeClient {
+  const no = async (): Promise<never> => Promise.reject(new Error('not to be called'));
+  return {
+    get: async resource => (world.object ? resource.parse({ ...world.object }) : undefined),
+    patchStatus: async (resource, _ref, patch) =>
+      resource.parse(world.do(() => world.writeStatus(statusIn(patch)))),
+    ...{ list: no, create: no, patch: no, delete: no, evict: no, serverVersion: no, whoAmI: no },
+    close: async () => undefined,
+  };
+}
+
+function statusIn(patch: Patch): OSUpgradeProgress['status'] {
+  const operation = patch.type === 'json' && patch.body.find(({ path }) => path === '/status');
+  return operation ? structuredClone(operation.value as OSUpgradeProgress['status']) : undefined;
+}

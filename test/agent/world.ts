@@ -1,0 +1,212 @@
+import { createLogger } from 'winston';
+import type { BootState, SlotFacts, StagedImage } from '../../src/agent/ports.ts';
+import type { StagedMarker, TrialRecord } from '../../src/agent/state.ts';
+import type { Gate, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
+import { CHECKSUM, gate, plan, progress } from './build.ts';
+
+type SlotName = 'A' | 'B';
+
+/** How the image behaves, and the machine with it. */
+export interface Behaviour {
+  readonly shows: string;
+  readonly boots: 'well' | 'panics' | 'notLoadable' | 'neverReady' | 'unhealthy' | 'resetsAtReady';
+  /** The boot loader does not take the one-boot flag, the first so many times. */
+  readonly ignoresFlag: number;
+}
+
+/** What happens at the so-many-th thing that the agent does. */
+export interface Fault {
+  readonly at: number;
+  readonly what: 'restart' | 'power';
+  readonly when: 'before' | 'after';
+}
+
+export const OLD = '1.34.1';
+export const TARGET = 'v1.35.1';
+export const silent = createLogger({ silent: true });
+
+/** Ends the agent in the middle of something. */
+export class Cut extends Error {}
+
+interface Slot {
+  version: string | undefined;
+  hash: number;
+}
+
+/** A machine, its disk, its node and its object, all in memory; what is written stays written. */
+export class World {
+  readonly slots: Record<SlotName, Slot> = {
+    A: { version: OLD, hash: 1 },
+    B: { version: '1.33.0', hash: 2 },
+  };
+  readonly files: { trial: TrialRecord | undefined; marker: StagedMarker | undefined } = {
+    trial: undefined,
+    marker: undefined,
+  };
+  readonly violations: string[] = [];
+  readonly events: string[] = [];
+  object: OSUpgradeProgress | undefined = progress({ plan: plan({ gate: gate('Closed', 0) }) });
+  boot: BootState = { defaultSlot: 'A' };
+  booted: SlotName = 'A';
+  boots = 1;
+  nowMs = 1_000_000;
+  bootedAtMs = 1_000_000;
+  isCut: Fault['what'] | undefined;
+  isRebootAsked = false;
+  writes = 0;
+  #count = 0;
+  #ignored = 0;
+  readonly #behaviour: Behaviour;
+  readonly #faults: readonly Fault[];
+
+  constructor(behaviour: Behaviour, faults: readonly Fault[]) {
+    this.#behaviour = behaviour;
+    this.#faults = faults;
+  }
+
+  /** Does one thing to the world, unless the agent is cut off before it. */
+  do<T>(effect: () => T): T {
+    if (this.isCut) throw new Cut();
+    this.#count += 1;
+    const fault = this.#faults.find(({ at }) => at === this.#count);
+    if (fault?.when === 'before') this.#cut(fault);
+    const result = effect();
+    if (fault?.when === 'after') this.#cut(fault);
+    return result;
+  }
+
+  #cut(fault: Fault): never {
+    this.isCut = fault.what;
+    throw new Cut();
+  }
+
+  /** The agent is gone; the machine is started again if the power went or the reboot was asked for. */
+  goOn(): void {
+    const isReboot = this.isCut === 'power' || this.isRebootAsked;
+    this.isCut = undefined;
+    this.isRebootAsked = false;
+    if (isReboot) this.#start();
+  }
+
+  #start(): void {
+    this.boots += 1;
+    this.bootedAtMs = this.nowMs;
+    const { trialSlot, defaultSlot } = this.boot;
+    const isIgnored = trialSlot !== undefined && this.#ignored++ < this.#behaviour.ignoresFlag;
+    if (!isIgnored) this.boot = { defaultSlot };
+    const wanted = isIgnored ? defaultSlot : (trialSlot ?? defaultSlot);
+    this.booted = this.#comesUp(wanted) ? wanted : defaultSlot;
+    if (!this.#comesUp(this.booted))
+      this.violations.push(`slot ${this.booted} is the default and does not boot`);
+  }
+
+  #comesUp(slot: SlotName): boolean {
+    if (this.slots[slot].version === undefined) return false;
+    return !this.isNew(slot) || !['panics', 'notLoadable'].includes(this.#behaviour.boots);
+  }
+
+  /** The slot holds what was installed. */
+  isNew(slot: SlotName): boolean {
+    return ![OLD, '1.33.0'].includes(this.slots[slot].version ?? OLD);
+  }
+
+  get bootId(): string {
+    return `boot-${this.boots}`;
+  }
+
+  get isReady(): boolean {
+    if (!this.isNew(this.booted)) return true;
+    if (this.#behaviour.boots === 'resetsAtReady') {
+      this.isCut = 'power';
+      return false;
+    }
+    return this.#behaviour.boots !== 'neverReady';
+  }
+
+  get isHealthy(): boolean {
+    return !this.isNew(this.booted) || this.#behaviour.boots !== 'unhealthy';
+  }
+
+  facts(name: SlotName): SlotFacts {
+    const { version, hash } = this.slots[name];
+    return {
+      name,
+      path: name,
+      sizeBytes: 1,
+      superblockHash: `hash-${hash}`,
+      ...(version !== undefined && { osRelease: { versionId: version, prettyName: `Demo OS ${version}` } }),
+    };
+  }
+
+  destroy(slot: SlotName): void {
+    this.#assertMayWrite(slot);
+    this.slots[slot] = { version: undefined, hash: this.slots[slot].hash + 10 };
+  }
+
+  install(slot: SlotName): StagedImage {
+    this.#assertMayWrite(slot);
+    this.slots[slot] = { version: this.#behaviour.shows, hash: this.slots[slot].hash + 10 };
+    return { checksum: CHECKSUM, expandedBytes: 1, superblockHash: this.facts(slot).superblockHash };
+  }
+
+  #assertMayWrite(slot: SlotName): void {
+    if (slot === this.booted) this.violations.push('wrote to the running slot');
+    if (this.boot.defaultSlot !== this.booted) this.violations.push('wrote to a slot while on trial');
+    if (this.boot.trialSlot !== undefined) this.violations.push('wrote to a slot that is armed');
+    if (this.files.marker) this.violations.push('wrote to a slot that is marked as staged');
+  }
+
+  arm(slot: SlotName): void {
+    const status = this.object?.status;
+    if (this.object && (status?.phase !== 'Rebooting' || status.bootId !== this.bootId))
+      this.violations.push('armed a reboot that the status does not tell of');
+    if (this.object && this.object.spec.plan?.gate.state !== 'Open')
+      this.violations.push('armed behind the gate');
+    if (this.files.marker?.superblockHash !== this.facts(slot).superblockHash)
+      this.violations.push('armed a slot that is not the one that was verified');
+    this.boot = { defaultSlot: this.boot.defaultSlot, trialSlot: slot };
+  }
+
+  settle(slot: SlotName): void {
+    if (slot !== this.boot.defaultSlot) this.#assertMayCommit(slot);
+    this.boot = { defaultSlot: slot };
+  }
+
+  #assertMayCommit(slot: SlotName): void {
+    if (slot !== this.booted) this.violations.push('made a slot the default that does not run');
+    if (this.slots[slot].version !== TARGET.slice(1)) this.violations.push('committed another version');
+    if (this.#behaviour.boots !== 'well') this.violations.push('committed a bad system');
+  }
+
+  /** The controller: opens the gate for the attempt that is staged, by and by. */
+  moveGate(): void {
+    const { object } = this;
+    const attempt = object?.status?.attempt ?? 0;
+    if (!object?.spec.plan || attempt === 0) return;
+    const next: Partial<Record<string, Gate['state']>> = { Staged: 'Draining', Draining: 'Open' };
+    const state = next[object.status?.phase ?? ''];
+    if (!state) return;
+    const changed = { ...object.spec.plan, gate: gate(state, attempt) };
+    this.object = { ...object, spec: { ...object.spec, plan: changed } };
+    this.#bump();
+  }
+
+  writeStatus(status: OSUpgradeProgress['status']): OSUpgradeProgress | undefined {
+    if (!this.object || !status) return undefined;
+    const isEnd = ['Completed', 'Failed', 'RolledBack'].includes(status.phase ?? '');
+    if (isEnd && this.booted !== this.boot.defaultSlot)
+      this.violations.push(`${status.phase} while on trial`);
+    if (status.phase === 'Completed' && this.slots[this.booted].version !== TARGET.slice(1))
+      this.violations.push('Completed on another version');
+    this.object = { ...this.object, status };
+    this.writes += 1;
+    return this.#bump();
+  }
+
+  #bump(): OSUpgradeProgress | undefined {
+    if (!this.object) return undefined;
+    const resourceVersion = String(Number(this.object.metadata.resourceVersion) + 1);
+    this.object = { ...this.object, metadata: { ...this.object.metadata, resourceVersion } };
+    return this.object;
+  }
+}
