@@ -1,6 +1,6 @@
 import { statusOf } from './api-errors.ts';
+import type { Call } from './object-calls.ts';
 import { objectPath } from './paths.ts';
-import type { ApiCall } from './transport.ts';
 import type { CallOptions, EvictionAnswer, KubeClient, Resource } from './types.ts';
 import { isOtherObject, uidOf } from './uid.ts';
 
@@ -15,7 +15,7 @@ const POD_UIDS: Resource<string> = {
 
 /** What an eviction needs of the client. */
 export interface EvictionCalls {
-  call(spec: Omit<ApiCall, 'timeoutMs' | 'signal'>, bounds?: CallOptions): Promise<unknown>;
+  readonly call: Call;
   readonly get: KubeClient['get'];
 }
 

@@ -1,11 +1,10 @@
-import type { CoreV1Event, V1ConfigMap, V1Lease, V1Node, V1ObjectMeta, V1Pod } from '@kubernetes/client-node';
-import { z } from 'zod';
-import type { ApiObject, ObjectMeta } from '../api/meta.ts';
+import type { CoreV1Event, V1ConfigMap, V1Lease, V1Node, V1Pod } from '@kubernetes/client-node';
 import * as monok8s from '../api/monok8s/index.ts';
 import * as openeuler from '../api/openeuler/index.ts';
-import { StalledError } from '../domain/errors.ts';
 import type { NodeFacts } from '../domain/node.ts';
 import type { PodFacts } from '../domain/pod.ts';
+import { customResource } from './custom-resource.ts';
+import { metaOf, timeText } from './object-meta.ts';
 import type { Resource } from './types.ts';
 
 /** What is read of a ConfigMap. */
@@ -34,85 +33,6 @@ export interface EventFacts {
   readonly reason: string;
   readonly message: string;
   readonly count: number;
-}
-
-/** JSON has texts where the client's types have dates. */
-const timeText = (time: unknown): string | undefined => (typeof time === 'string' ? time : undefined);
-
-const MAX_ANNOTATION_CHARS = 4096;
-
-/** Labels and annotations without what kubectl remembers in them: a second copy of the object. */
-const trimAnnotations = (annotations: Record<string, string> | undefined): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(annotations ?? {}).filter(
-      ([name, value]) =>
-        name !== 'kubectl.kubernetes.io/last-applied-configuration' && value.length <= MAX_ANNOTATION_CHARS,
-    ),
-  );
-
-function metaOf(raw: V1ObjectMeta | undefined): ObjectMeta {
-  if (!raw?.name || !raw.uid || !raw.resourceVersion)
-    throw new StalledError('ObjectInvalid', 'metadata lacks name, uid or resourceVersion');
-  const [created, deleted] = [timeText(raw.creationTimestamp), timeText(raw.deletionTimestamp)];
-  return {
-    name: raw.name,
-    uid: raw.uid,
-    resourceVersion: raw.resourceVersion,
-    ...(raw.namespace && { namespace: raw.namespace }),
-    ...(raw.generation !== undefined && { generation: raw.generation }),
-    ...(created && { creationTimestamp: created }),
-    ...(deleted && { deletionTimestamp: deleted }),
-    ...(raw.labels && { labels: raw.labels }),
-    ...(raw.annotations && { annotations: trimAnnotations(raw.annotations) }),
-    ...(raw.ownerReferences && {
-      ownerReferences: raw.ownerReferences.map(({ apiVersion, kind, name, uid }) => ({
-        apiVersion,
-        kind,
-        name,
-        uid,
-      })),
-    }),
-  };
-}
-
-interface CustomKind<Spec, Status> {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  readonly plural: string;
-  readonly namespaced: boolean;
-  readonly spec: z.ZodType<Spec>;
-  readonly status: z.ZodType<Status>;
-}
-
-/** A kind of ours: the spec must be right; a status that someone else spoiled counts as absent. */
-function customResource<Spec, Status>(kind: CustomKind<Spec, Status>): Resource<ApiObject<Spec, Status>> {
-  const apiVersion = `${kind.group}/${kind.version}`;
-  return {
-    group: kind.group,
-    version: kind.version,
-    kind: kind.kind,
-    plural: kind.plural,
-    namespaced: kind.namespaced,
-    parse: raw => {
-      const object = raw as { metadata?: V1ObjectMeta; spec?: unknown; status?: unknown };
-      const metadata = metaOf(object.metadata);
-      const spec = kind.spec.safeParse(object.spec ?? {});
-      if (!spec.success)
-        throw new StalledError(
-          'ObjectInvalid',
-          `${kind.kind} ${metadata.name}: spec: ${z.prettifyError(spec.error)}`,
-        );
-      const status = kind.status.safeParse(object.status);
-      return {
-        apiVersion,
-        kind: kind.kind,
-        metadata,
-        spec: spec.data,
-        ...(status.success && { status: status.data }),
-      };
-    },
-  };
 }
 
 const builtIn = <T>(

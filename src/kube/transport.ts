@@ -42,43 +42,8 @@ const TCP_KEEPALIVE_MS = 15_000;
 
 /** Opens no connection yet. */
 export function createTransport(connection: Connection, options: TransportOptions): Transport {
-  const base = new URL(connection.server);
-  const agent = new Agent({
-    connections: options.maxConnections,
-    allowH2: false,
-    keepAliveTimeout: IDLE_CONNECTION_MS,
-    headersTimeout: 0,
-    // An idle watch is silent for minutes, and that is right.
-    bodyTimeout: 0,
-    connect: {
-      ...connection.tls,
-      timeout: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      // Finds a peer that vanished without a word: libuv then probes every second, ten times.
-      keepAliveInitialDelay: TCP_KEEPALIVE_MS,
-    },
-  });
-
-  const send = async (call: ApiCall, signal: AbortSignal, isStale: boolean) => {
-    const authorization = await connection.authorization(isStale);
-    const query = new URLSearchParams(call.query).toString();
-    const response = await agent.request({
-      origin: base.origin,
-      path: `${base.pathname.replace(/\/$/, '')}${call.path}${query && `?${query}`}`,
-      method: call.method,
-      headers: {
-        accept: 'application/json',
-        'user-agent': options.userAgent,
-        ...(authorization && { authorization }),
-        ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
-      },
-      body: call.body === undefined ? null : JSON.stringify(call.body),
-      signal,
-    });
-    if (response.statusCode >= 300)
-      throw toError(call.what, parseStatus(response.statusCode, await readBody(response)));
-    return response;
-  };
+  const agent = createAgent(connection, options.maxConnections);
+  const send = createSend(agent, connection, options.userAgent);
 
   /** A refused token may only be outdated; a kept connection may have ended while it was idle. Both are tried once more. */
   const open = async (call: ApiCall, signal: AbortSignal): Promise<Dispatcher.ResponseData> => {
@@ -116,6 +81,50 @@ export function createTransport(connection: Connection, options: TransportOption
       }
     },
     close: () => agent.destroy(),
+  };
+}
+
+function createAgent({ tls }: Connection, maxConnections: number): Agent {
+  return new Agent({
+    connections: maxConnections,
+    allowH2: false,
+    keepAliveTimeout: IDLE_CONNECTION_MS,
+    headersTimeout: 0,
+    // An idle watch is silent for minutes, and that is right.
+    bodyTimeout: 0,
+    connect: {
+      ...tls,
+      timeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      // Finds a peer that vanished without a word: libuv then probes every second, ten times.
+      keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+    },
+  });
+}
+
+type Send = (call: ApiCall, signal: AbortSignal, isStale: boolean) => Promise<Dispatcher.ResponseData>;
+
+/** One try, with our identity. A refusal is thrown. */
+function createSend(agent: Agent, connection: Connection, userAgent: string): Send {
+  const { origin, pathname } = new URL(connection.server);
+  return async (call, signal, isStale) => {
+    const authorization = await connection.authorization(isStale);
+    const query = new URLSearchParams(call.query).toString();
+    const response = await agent.request({
+      origin,
+      path: `${pathname.replace(/\/$/, '')}${call.path}${query && `?${query}`}`,
+      method: call.method,
+      headers: {
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...(authorization && { authorization }),
+        ...(call.body !== undefined && { 'content-type': call.contentType ?? 'application/json' }),
+      },
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      signal,
+    });
+    if (response.statusCode < 300) return response;
+    throw toError(call.what, parseStatus(response.statusCode, await readBody(response)));
   };
 }
 

@@ -213,7 +213,9 @@ describe('kube/client on a real API server', function () {
     it('no answer: ApiTimeout; nobody there: ApiUnreachable; ended by the caller: Aborted', async () => {
       const blackholed = clientOver(proxy.url);
       proxy.blackhole(true);
+      const startMs = performance.now();
       const late = await errorOf(blackholed.list(NODES, {}, { timeoutMs: 300 }));
+      expect(performance.now() - startMs).to.be.below(3000);
       proxy.blackhole(false);
       expect(reasonOf(late)).to.equal('ApiTimeout');
       const nobody = clientOver('https://127.0.0.1:1');
