@@ -1,10 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import type { SlotName } from '../../api/monok8s/index.ts';
 import { StalledError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { hostPath } from '../host/host-path.ts';
 import { destroySuperblock, readSuperblock } from '../install/superblock-io.ts';
-import type { OsRelease, SlotFacts, SlotLayout, Slots } from '../ports.ts';
+import type { OsRelease, SlotFacts, Slots } from '../ports.ts';
 import { assertOnRootDisk, assertUnused } from './assert-writable.ts';
 import { findBootedSlot } from './booted-slot.ts';
 import { blockDeviceBytes, isSameNode, type SlotNode, statSlot } from './device.ts';
@@ -30,8 +31,9 @@ export function createSlots(config: SlotsConfig, log: Logger): Slots {
     inspect: async () => {
       const { paths, nodes } = await locate();
       const booted = await findBootedSlot(config.hostRoot, paths, nodes);
-      const [A, B] = [await factsOf('A', nodes.A, cache), await factsOf('B', nodes.B, cache)];
-      return { booted, A, B } satisfies SlotLayout;
+      const layout = { booted, A: await factsOf('A', nodes.A, cache), B: await factsOf('B', nodes.B, cache) };
+      const running = await readRunningOsRelease(config.hostRoot);
+      return running ? { ...layout, [booted]: { ...layout[booted], osRelease: running } } : layout;
     },
     assertWritable: async slot => {
       const { paths, nodes, isConfigured } = await locate();
@@ -101,9 +103,20 @@ async function factsOf(name: SlotName, node: SlotNode, cache: Cache): Promise<Sl
   };
 }
 
+const OS_RELEASE_FILES = ['/etc/os-release', '/usr/lib/os-release'] as const;
+
 async function readOsRelease(path: string): Promise<OsRelease | undefined> {
-  for (const file of ['/etc/os-release', '/usr/lib/os-release']) {
+  for (const file of OS_RELEASE_FILES) {
     const text = await readFileInside(path, file);
+    if (text !== undefined) return parseOsRelease(text);
+  }
+  return undefined;
+}
+
+/** What runs is asked itself: an overlay may show another file than the slot holds. */
+async function readRunningOsRelease(hostRoot: string): Promise<OsRelease | undefined> {
+  for (const file of OS_RELEASE_FILES) {
+    const text = await readFile(hostPath(hostRoot, file), 'utf8').catch(() => undefined);
     if (text !== undefined) return parseOsRelease(text);
   }
   return undefined;
