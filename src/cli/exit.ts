@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { messageOf, StalledError } from '../domain/errors.ts';
+import { messageOf, reasonOf, StalledError } from '../domain/errors.ts';
 import type { CliContext } from './context.ts';
 import { note } from './context.ts';
 import { clean } from './table.ts';
@@ -11,6 +11,8 @@ export const EXIT = {
   failed: 1,
   /** The command line itself is wrong. */
   usage: 2,
+  /** Somebody pressed Ctrl-C before it was done. */
+  interrupted: 130,
 } as const;
 
 /** Ends the command with exit code 2: the command line asks for something that cannot be meant. */
@@ -24,6 +26,7 @@ export class UsageError extends StalledError {
 export function reportFailure(error: unknown, context: CliContext): number {
   // Commander has written its message, or the help that was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (context.signal.aborted && reasonOf(error) === 'Aborted') return EXIT.interrupted;
   note(context, `ctl: ${oneLine(messageOf(error))}`);
   if (context.environment.DEBUG && error instanceof Error) note(context, error.stack ?? '');
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;

@@ -116,6 +116,11 @@ describe('ctl and a fleet', function () {
       expect((await closed)[0]).to.equal(0);
     });
 
+    it('status: Ctrl-C before the picture is there is no error to read about', async () => {
+      const { code, stdout, stderr } = await runCtl(['status'], { kubeconfig, signal: AbortSignal.abort() });
+      expect({ code, stdout, stderr }).to.deep.equal({ code: 130, stdout: '', stderr: '' });
+    });
+
     it('retry: changes the nonce, twice, and says what will happen', async () => {
       await patchStatus({ phase: 'Failed', attempt: 1 });
       const nonce = async () =>

@@ -10,6 +10,8 @@ export interface CtlOptions {
   readonly kubeconfig?: string;
   readonly stdin?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Only of a command within this process. */
+  readonly signal?: AbortSignal;
 }
 
 /** What a call of `ctl` ended with. */
@@ -21,7 +23,7 @@ export interface CtlResult {
 
 /** Runs a command line within this process, which is quick: all but the few lines of src/ctl.ts are the same. */
 export async function runCtl(args: readonly string[], options: CtlOptions = {}): Promise<CtlResult> {
-  const { kubeconfig = '', stdin = '', environment = {} } = options;
+  const { kubeconfig = '', stdin = '', environment = {}, signal = new AbortController().signal } = options;
   const [stdout, stderr]: string[][] = [[], []];
   const code = await program.runCtl(args, {
     environment: { KUBECONFIG: kubeconfig, ...environment },
@@ -31,7 +33,7 @@ export async function runCtl(args: readonly string[], options: CtlOptions = {}):
     columns: 100,
     rows: 50,
     clock: systemClock,
-    signal: new AbortController().signal,
+    signal,
     readStdin: async () => stdin,
   });
   return { code, stdout: stdout?.join('') ?? '', stderr: stderr?.join('') ?? '' };

@@ -4,12 +4,16 @@ import { type ApiObject, Condition, NullableTime } from '../meta.ts';
 /** An integer of at least 1, or a percentage such as `25%`. */
 export const MaxUnavailable = z
   .union([z.int().min(1), z.string().regex(/^([1-9][0-9]?|100)%$/)])
-  .meta({ 'x-kubernetes-int-or-string': true });
+  .meta({ 'x-kubernetes-int-or-string': true })
+  .describe(
+    'how many selected nodes may be out of service at once: a number, or a percentage (rounded down, at least 1)',
+  );
 export type MaxUnavailable = z.infer<typeof MaxUnavailable>;
 
 const WindowTime = z
   .string()
-  .regex(/^([0-9]{4}-[0-9]{2}-[0-9]{2} )?([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$/);
+  .regex(/^([0-9]{4}-[0-9]{2}-[0-9]{2} )?([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$/)
+  .describe('HH:MM:SS (daily) or YYYY-MM-DD HH:MM:SS (once)');
 
 /** When a rollout may start to disrupt: daily (`HH:MM:SS`, may cross midnight) or once (`YYYY-MM-DD HH:MM:SS`). */
 export const TimeWindow = z
@@ -31,7 +35,12 @@ export type TimeWindow = z.infer<typeof TimeWindow>;
 
 /** How a node is emptied before it reboots. */
 export const DrainPolicy = z.object({
-  timeoutSeconds: z.int().min(1).max(86_400).default(1800),
+  timeoutSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .default(1800)
+    .describe('then the node is uncordoned and its upgrade fails'),
   force: z.boolean().default(true).describe('evict pods that no controller would recreate'),
   deleteEmptyDirData: z.boolean().default(true).describe('evict pods whose emptyDir data is lost by it'),
   skip: z.boolean().default(false).describe('reboot without evicting anything (the node is still cordoned)'),
@@ -78,11 +87,14 @@ export const OSUpgradeSpec = z.object({
     .record(z.string(), z.string())
     .default({})
     .describe('labels of the nodes to upgrade; empty: every managed node'),
-  catalog: CatalogSource,
+  catalog: CatalogSource.describe('where the list of images comes from: exactly one of the three'),
   maxUnavailable: MaxUnavailable.default(1),
-  paused: z.boolean().default(false),
-  timeWindow: TimeWindow.optional(),
-  drain: DrainPolicy.prefault({}),
+  paused: z
+    .boolean()
+    .default(false)
+    .describe('starts no new upgrade and no new drain; what drains goes through'),
+  timeWindow: TimeWindow.optional().describe('when upgrades and drains may start; always, if absent'),
+  drain: DrainPolicy.prefault({}).describe('how a node is emptied before it reboots'),
 });
 export type OSUpgradeSpec = z.infer<typeof OSUpgradeSpec>;
 

@@ -41,7 +41,7 @@ export const NodePlan = z.object({
   rollout: z.int().min(0),
   targetVersion: z.string(),
   versionField: z.enum(['VERSION_ID', 'PRETTY_NAME']).default('VERSION_ID'),
-  image: PlanImage.optional(),
+  image: PlanImage.optional().describe('what to install; absent for a rollback'),
   limits: z
     .object({
       stallSeconds: z.int().min(1).default(600).describe('give up when no byte has come for so long'),
@@ -52,24 +52,25 @@ export const NodePlan = z.object({
         .describe('fall back when a trial boot is not confirmed by then'),
     })
     .prefault({}),
-  gate: Gate,
+  gate: Gate.describe('whether the node may be rebooted: it is drained'),
 });
 export type NodePlan = z.infer<typeof NodePlan>;
 
 /** `spec` of an `OSUpgradeProgress`: one node's part in a rollout. */
 export const OSUpgradeProgressSpec = z.object({
-  sourceRef: SourceRef,
+  sourceRef: SourceRef.describe('the request that this object works for'),
   nodeName: z
     .string()
     .min(1)
     .max(253)
+    .describe('node that is upgraded')
     .meta({
       'x-kubernetes-validations': [
         { rule: 'self == oldSelf', message: 'nodeName is immutable: create another object for another node' },
       ],
     }),
   retryNonce: z.string().max(253).optional().describe('any changed value asks for another attempt'),
-  plan: NodePlan.optional(),
+  plan: NodePlan.optional().describe('what the node has to do; the controller writes it'),
 });
 export type OSUpgradeProgressSpec = z.infer<typeof OSUpgradeProgressSpec>;
 
@@ -98,16 +99,16 @@ export type PhaseRecord = z.infer<typeof PhaseRecord>;
 
 /** `status` of an `OSUpgradeProgress`, written by the node's agent alone. */
 export const OSUpgradeProgressStatus = z.object({
-  currentVersion: z.string().optional(),
-  targetVersion: z.string().optional(),
+  currentVersion: z.string().optional().describe('version that the node runs'),
+  targetVersion: z.string().optional().describe('version that the node shall run'),
   phase: Phase.optional(),
   startedAt: NullableTime.optional(),
   completedAt: NullableTime.optional(),
   lastUpdatedAt: NullableTime.optional(),
   retryCount: z.int().min(0).optional().describe('transient failures that were retried in this attempt'),
-  inactivePartition: z.enum(['A', 'B', '']).optional(),
-  failureReason: z.string().optional(),
-  message: z.string().optional(),
+  inactivePartition: z.enum(['A', 'B', '']).optional().describe('slot that the image goes to'),
+  failureReason: z.string().optional().describe('why it failed, as a word that stays the same'),
+  message: z.string().optional().describe('what it does or waits for, or what to do'),
   attempt: z.int().min(0).optional().describe('1 for the first attempt, one more for each retry'),
   progress: z
     .object({ bytesDone: z.int().min(0), bytesTotal: z.int().min(0) })
