@@ -1,5 +1,8 @@
 import type { OsRelease } from '../ports.ts';
 
+/** Where a system says what it is; the first that is there counts. @source os-release(5) */
+export const OS_RELEASE_FILES = ['/etc/os-release', '/usr/lib/os-release'] as const;
+
 /**
  * Reads the two fields that tell a system's version.
  * @source os-release(5): shell-like assignments, the last of a name wins

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import type { SlotName } from '../../api/monok8s/index.ts';
 import { StalledError } from '../../domain/errors.ts';
@@ -12,7 +11,8 @@ import { blockDeviceBytes, isSameNode, type SlotNode, statSlot } from './device.
 import { holdSlot } from './exclusive.ts';
 import { existsInside, readFileInside } from './file-system.ts';
 import { type FoundSlots, findSlots } from './find-slots.ts';
-import { parseOsRelease } from './os-release.ts';
+import { OS_RELEASE_FILES, parseOsRelease } from './os-release.ts';
+import { readRunningOsRelease } from './running-os-release.ts';
 
 type SlotsConfig = Pick<AgentConfig, 'hostRoot' | 'slots'>;
 type Nodes = Readonly<Record<SlotName, SlotNode>>;
@@ -33,7 +33,9 @@ export function createSlots(config: SlotsConfig, log: Logger): Slots {
       const booted = await findBootedSlot(config.hostRoot, paths, nodes);
       const layout = { booted, A: await factsOf('A', nodes.A, cache), B: await factsOf('B', nodes.B, cache) };
       const running = await readRunningOsRelease(config.hostRoot);
-      return running ? { ...layout, [booted]: { ...layout[booted], osRelease: running } } : layout;
+      return running === undefined
+        ? layout
+        : ({ ...layout, [booted]: { ...layout[booted], osRelease: running } } satisfies SlotLayout);
     },
     assertWritable: async slot => {
       const { paths, nodes, isConfigured } = await locate();
@@ -103,20 +105,9 @@ async function factsOf(name: SlotName, node: SlotNode, cache: Cache): Promise<Sl
   };
 }
 
-const OS_RELEASE_FILES = ['/etc/os-release', '/usr/lib/os-release'] as const;
-
 async function readOsRelease(path: string): Promise<OsRelease | undefined> {
   for (const file of OS_RELEASE_FILES) {
     const text = await readFileInside(path, file);
-    if (text !== undefined) return parseOsRelease(text);
-  }
-  return undefined;
-}
-
-/** What runs is asked itself: an overlay may show another file than the slot holds. */
-async function readRunningOsRelease(hostRoot: string): Promise<OsRelease | undefined> {
-  for (const file of OS_RELEASE_FILES) {
-    const text = await readFile(hostPath(hostRoot, file), 'utf8').catch(() => undefined);
     if (text !== undefined) return parseOsRelease(text);
   }
   return undefined;

@@ -68,6 +68,16 @@ describe('expanding', function () {
     });
   }
 
+  it('takes the library where there is no program', async () => {
+    const path = process.env.PATH;
+    process.env.PATH = '/nowhere';
+    try {
+      expect(await digestOf(expand('zstd', inChunks(packed, 70_000)))).to.equal(wanted());
+    } finally {
+      process.env.PATH = path;
+    }
+  });
+
   it('ends the program when nobody wants its output', async () => {
     for await (const chunk of expand('zstd', inChunks(packed, 70_000))) {
       expect(chunk.length).to.be.greaterThan(0);

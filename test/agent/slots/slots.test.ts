@@ -50,6 +50,15 @@ describe('slots', () => {
       .and.to.not.equal(layout.B.superblockHash);
   });
 
+  it('asks the running system itself, whose files an overlay may cover', async () => {
+    await mkdir(join(root, 'etc'));
+    await writeFile(join(root, 'shown'), 'VERSION_ID=8\n');
+    await runProgram('ln', '-s', '/shown', join(root, 'etc/os-release'));
+    const layout = await slotsOf(files).inspect();
+    expect(layout.A.osRelease?.versionId).to.equal('8');
+    expect(layout.B).to.not.have.property('osRelease');
+  });
+
   it('follows links to os-release as they mean inside the slot', async () => {
     const tree = join(root, 'tree');
     const far = 'a-folder-with-a-very-long-name-so-that-the-link-does-not-fit-into-the-inode';
