@@ -4,7 +4,7 @@ import { StalledError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { hostPath } from '../host/host-path.ts';
 import { destroySuperblock, readSuperblock } from '../install/superblock-io.ts';
-import type { OsRelease, SlotFacts, Slots } from '../ports.ts';
+import type { OsRelease, SlotFacts, SlotLayout, Slots } from '../ports.ts';
 import { assertOnRootDisk, assertUnused } from './assert-writable.ts';
 import { findBootedSlot } from './booted-slot.ts';
 import { blockDeviceBytes, isSameNode, type SlotNode, statSlot } from './device.ts';
