@@ -22,6 +22,8 @@ async function setUp() {
   const programs = missingPrograms();
   const problems = [...systemProblems(), ...buildProblems(programs)];
   if (problems.length > 0) throw new SetUpError(problems);
+  // Ctrl-C ends the step that runs, and that ends us, after what is half done has been removed.
+  process.on('SIGINT', () => undefined);
   await installSystemPrograms();
   await installPackages();
   await buildPrograms(programs);

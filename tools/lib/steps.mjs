@@ -41,7 +41,7 @@ export async function runStep(title, [program = '', ...args], { cwd, env, wayOut
   child.stderr.on('data', keep);
   const code = await new Promise(resolve => {
     child.on('error', error => resolve(error.message));
-    child.on('close', resolve);
+    child.on('close', (code, signal) => resolve(code ?? signal));
   });
   process.stderr.write(
     `${code === 0 ? 'done' : 'failed'} (${formatDuration(performance.now() - startMs)})\n`,
