@@ -6,7 +6,7 @@ import {
   ENVIRONMENT_BYTES,
   type Environment,
   planWrites,
-  SECTOR_BYTES,
+  sectorsToWrite,
 } from './grubenv.ts';
 
 /**
@@ -48,13 +48,8 @@ export async function changeEnvironment(path: string, changes: Environment): Pro
 
 /** Writes the sectors that differ, each flushed before the next. */
 async function writeSectors(handle: FileHandle, before: Buffer, block: Buffer): Promise<void> {
-  // The sector with the boot keys goes first, unless the other one was empty: then it may be filled beforehand,
-  // and nothing is missing in between.
-  const isSecondEmpty = before.subarray(SECTOR_BYTES).every(byte => byte === 0x23);
-  for (const at of isSecondEmpty ? [SECTOR_BYTES, 0] : [0, SECTOR_BYTES]) {
-    const sector = block.subarray(at, at + SECTOR_BYTES);
-    if (sector.equals(before.subarray(at, at + SECTOR_BYTES))) continue;
-    await handle.write(sector, 0, SECTOR_BYTES, at);
+  for (const { at, bytes } of sectorsToWrite(before, block)) {
+    await handle.write(bytes, 0, bytes.length, at);
     await handle.sync();
   }
 }

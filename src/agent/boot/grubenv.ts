@@ -2,6 +2,7 @@
 export const ENVIRONMENT_BYTES = 1024;
 export const SECTOR_BYTES = 512;
 
+const PADDING = '#'.charCodeAt(0);
 const SIGNATURE = '# GRUB Environment Block\n';
 /** These decide what boots, so they stand first: a change of them then touches the first sector alone. */
 const BOOT_KEYS = ['saved_entry', 'next_entry', 'fallback'];
@@ -62,6 +63,23 @@ export function planWrites(current: Buffer, changes: Environment): Buffer[] | un
   if (ordered === undefined || target === undefined) return undefined;
   if (target.equals(current)) return [];
   return touchesOneSector(current, target) ? [target] : [ordered, target];
+}
+
+/** One sector of a block, and where it belongs. */
+export interface SectorWrite {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The sectors in which two blocks differ, in the order in which they have to be written: the one with the boot keys
+ * first, unless the other one was empty. Then that one may be filled beforehand, and nothing is missing in between.
+ */
+export function sectorsToWrite(before: Buffer, block: Buffer): SectorWrite[] {
+  const isSecondEmpty = before.subarray(SECTOR_BYTES).every(byte => byte === PADDING);
+  return (isSecondEmpty ? [SECTOR_BYTES, 0] : [0, SECTOR_BYTES])
+    .map(at => ({ at, bytes: block.subarray(at, at + SECTOR_BYTES) }))
+    .filter(({ at, bytes }) => !bytes.equals(before.subarray(at, at + SECTOR_BYTES)));
 }
 
 const touchesOneSector = (left: Buffer, right: Buffer): boolean =>

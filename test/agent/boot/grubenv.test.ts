@@ -11,6 +11,7 @@ import {
   encodeEnvironment,
   planWrites,
   SECTOR_BYTES,
+  sectorsToWrite,
 } from '../../../src/agent/boot/grubenv.ts';
 
 const execute = promisify(execFile);
@@ -137,10 +138,9 @@ function tornStates(start: Buffer, writes: Buffer[]): Buffer[] {
   const states = [start];
   let disk = start;
   for (const block of writes) {
-    const isSecondEmpty = disk.subarray(SECTOR_BYTES).every(byte => byte === 0x23);
-    for (const at of isSecondEmpty ? [SECTOR_BYTES, 0] : [0, SECTOR_BYTES]) {
+    for (const { at, bytes: sector } of sectorsToWrite(disk, block)) {
       disk = Buffer.from(disk);
-      block.copy(disk, at, at, at + SECTOR_BYTES);
+      sector.copy(disk, at);
       states.push(disk);
     }
   }
