@@ -327,6 +327,30 @@ describe('what a stolen credential is good for', function () {
     check(AGENT_WITH_EVERY_RIGHT, 'n1');
   });
 
+  describe('the controller', () => {
+    const mayNot = [
+      'get secrets',
+      'get configmaps',
+      'delete pods',
+      'create pods',
+      'delete nodes',
+      'update nodes',
+      'patch nodes --subresource=status',
+      'patch osupgrades',
+      'delete osupgrades',
+      'patch osinstances',
+      'create clusterrolebindings',
+      'create serviceaccounts --subresource=token',
+    ];
+    const canI = async (what: string) => {
+      const args = ['auth', 'can-i', ...what.split(' '), '--all-namespaces'];
+      const as = '--as=system:serviceaccount:mono-system:os-controller';
+      return (await cluster.kubectl([...args, as], { allowFailure: true })).stdout.trim();
+    };
+    it('may evict', async () => expect(await canI('create pods --subresource=eviction')).to.equal('yes'));
+    for (const what of mayNot) it(`may not ${what}`, async () => expect(await canI(what)).to.equal('no'));
+  });
+
   it('an administrator is not concerned', async () => {
     await cluster.kubectl(['create', '--filename=-'], { stdin: toYaml(progress('n2', 'for-admin')) });
     await cluster.kubectl(patchStatus('osupgradeprogress', 'for-admin'));
