@@ -106,30 +106,25 @@ describe('grubenv', () => {
   });
 
   it('leaves the boot keys whole, old or new, wherever power fails between two sectors', () => {
-    const filler = fc.array(fc.tuple(fc.stringMatching(/^k[a-z]{1,8}$/), fc.string({ maxLength: 90 })), {
-      maxLength: 8,
-    });
-    fc.assert(
-      fc.property(filler, filler, fc.constantFrom('A', 'B', 'KubeOS-B'), (before, after, saved) => {
-        const text = [...before, ['saved_entry', saved], ['next_entry', ''], ...after]
-          .map(([key, content]) => `${key}=${String(content).replace(/[^A-Za-z-]/g, '')}\n`)
-          .join('');
-        if (text.length > 900) return;
+    const wanted = new Map([
+      ['next_entry', 'B'],
+      ['fallback', '0'],
+    ]);
+    let armed = 0;
+    for (let filler = 400; filler < 520; filler++) {
+      for (const rest of ['', `z=${'z'.repeat(60)}\n`]) {
+        const text = `k=${'x'.repeat(filler)}\nsaved_entry=KubeOS-B\nnext_entry=\n${rest}`;
         const start = bytes(`# GRUB Environment Block\n${text}`);
-        const wanted = new Map([
-          ['next_entry', 'B'],
-          ['fallback', '0'],
-        ]);
-        for (const disk of tornStates(start, planWrites(start, wanted) ?? [])) {
+        const writes = planWrites(start, wanted) ?? [];
+        armed += writes.length > 0 ? 1 : 0;
+        for (const disk of tornStates(start, writes)) {
           const found = decodeEnvironment(disk);
-          const keys = BOOT_KEYS.map(key => found?.get(key) ?? '');
-          expect([
-            [saved, '', ''],
-            [saved, 'B', '0'],
-          ]).to.deep.include(keys);
+          const keys = BOOT_KEYS.map(key => found?.get(key) ?? '').join();
+          expect(['KubeOS-B,,', 'KubeOS-B,B,0'], `filler ${filler}`).to.include(keys);
         }
-      }),
-    );
+      }
+    }
+    expect(armed).to.be.greaterThan(100);
   });
 });
 
