@@ -1,9 +1,10 @@
 import type { Logger } from 'winston';
 import { type Backoff, backoffMs } from '../domain/backoff.ts';
 import type { Clock } from '../domain/clock.ts';
-import { messageOf, reasonOf, TransientError } from '../domain/errors.ts';
+import { TransientError } from '../domain/errors.ts';
 import { isExpired, parseStatus, toError } from './api-errors.ts';
 import { createInformerCache, type RawObject } from './informer-cache.ts';
+import { createHealthLog } from './informer-health.ts';
 import type { ListWatchClient } from './list-watch.ts';
 import { systemTimer, type Timer, wait } from './timer.ts';
 import type { Informer, InformerChange, Resource, Selection } from './types.ts';
@@ -124,40 +125,5 @@ export function createInformer<T>(options: InformerOptions<T>): Informer<T> {
     },
     get: cache.get,
     list: cache.list,
-  };
-}
-
-interface HealthLog {
-  good(): void;
-  /** Returns how many failures there are in a row, this one included. */
-  bad(error: unknown): number;
-}
-
-/** Logs when things begin to fail, fail in another way, and work again: not every try. */
-function createHealthLog(log: Logger, clock: Clock, resource: string): HealthLog {
-  let failures = 0;
-  let lastReason: string | undefined;
-  let sinceMs = 0;
-  return {
-    good() {
-      if (lastReason !== undefined) {
-        const outMs = Math.round(clock.monotonicMs() - sinceMs);
-        log.info('cache follows the API server again', { resource, failures, outMs });
-      }
-      failures = 0;
-      lastReason = undefined;
-    },
-    bad(error) {
-      if (failures === 0) sinceMs = clock.monotonicMs();
-      failures += 1;
-      const reason = reasonOf(error);
-      // A version that got too old is everyday life: one new list puts it right.
-      const isRoutine = isExpired(error) && failures === 1;
-      if (reason !== lastReason && !isRoutine) {
-        log.warn('cache cannot follow the API server', { resource, reason, error: messageOf(error) });
-        lastReason = reason;
-      }
-      return failures;
-    },
   };
 }
