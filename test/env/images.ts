@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { runProgram } from './node/run-program.ts';
 
 const MIB = 1024 * 1024;
+// Counts up when images are made in another way, so that old ones are not taken for new ones.
+const RECIPE = 1;
 
 /** What a demonstration system is made of. */
 export interface ImageParameters {
@@ -43,7 +45,10 @@ export interface Image {
  * `dir`. Two processes may ask at once: a finished image appears by one rename.
  */
 export async function buildImage(parameters: ImageParameters, dir = imageCacheDir()): Promise<Image> {
-  const key = createHash('sha256').update(JSON.stringify(parameters)).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update(JSON.stringify([RECIPE, parameters]))
+    .digest('hex')
+    .slice(0, 12);
   const finished = join(dir, `${parameters.version}-${key}`);
   if (!(await exists(join(finished, 'image.json')))) await makeInto(finished, parameters, dir);
   const facts: Facts = JSON.parse(await readFile(join(finished, 'image.json'), 'utf8'));

@@ -5,7 +5,7 @@ import { type AgentProcess, type AgentStart, startAgentProcess } from './agent-p
 import { type PowerCut, powerCutEnv, powerCutHappened } from './power-cut-plan.ts';
 
 const STOP_GRACE_MS = 5_000;
-const RESTART_MS = { first: 100, last: 5_000 };
+const RESTART_MS = { first: 100, last: 2_000 };
 
 /** Where an agent's files are, and whose they are. */
 export interface AgentPlace {
@@ -32,6 +32,7 @@ export class AgentRunner {
   #identity: AgentIdentity | undefined;
   #process: AgentProcess | undefined;
   #isOn = false;
+  #restartDelayMs = RESTART_MS.first;
   readonly #place: AgentPlace;
 
   constructor(place: AgentPlace) {
@@ -51,6 +52,7 @@ export class AgentRunner {
   /** The machine is up: the agent starts if it has a pod. */
   turnOn(): void {
     this.#isOn = true;
+    this.#restartDelayMs = RESTART_MS.first;
     this.#start();
   }
 
@@ -102,8 +104,6 @@ export class AgentRunner {
     this.#process = startAgentProcess(start);
     void this.#process.exited.then(() => this.#afterExit());
   }
-
-  #restartDelayMs = RESTART_MS.first;
 
   async #afterExit(): Promise<void> {
     this.#process = undefined;

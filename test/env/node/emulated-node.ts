@@ -46,6 +46,7 @@ export class EmulatedNode {
   #bootCount = 0;
   #kubelet: Kubelet | undefined;
   #powering: Promise<void> = Promise.resolve();
+  #isScrapped = false;
 
   constructor(parts: NodeParts) {
     this.name = parts.name;
@@ -74,6 +75,7 @@ export class EmulatedNode {
   /** Shuts down and boots. A machine that hangs is started again by this, as by its reset button. */
   reboot(): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#isScrapped) return;
       await this.#goDown();
       await delay(this.faults.bootDelayMs);
       await this.#comeUp();
@@ -129,6 +131,7 @@ export class EmulatedNode {
 
   /** Switches the machine off for good; its objects in the cluster stay as they are. */
   async stop(): Promise<void> {
+    this.#isScrapped = true;
     await this.powerOff();
     await this.#parts.close();
   }
