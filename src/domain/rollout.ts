@@ -16,6 +16,8 @@ export interface NodeVerdict {
   readonly progress?: OSUpgradeProgress;
   /** An object without a plan that a person made for this node. */
   readonly handMade?: OSUpgradeProgress;
+  /** A newer request owns the node, why: also while a plan that had begun to drain still runs there. */
+  readonly lost?: string;
 }
 
 /** What a node is judged by. */
@@ -36,12 +38,14 @@ export interface JudgeInput {
 /** `waiting` with no reason means: may begin as soon as the budget allows. */
 export function judgeNode(node: NodeState, input: JudgeInput): NodeVerdict {
   const progress = latestOf(input.progressesOf(node));
-  if (progress !== undefined && isActive(progress)) return { ...verdict(node, 'running'), progress };
   const superseded = input.supersededBy(node);
+  const lost = superseded === undefined ? {} : { lost: superseded };
+  if (progress !== undefined && isActive(progress)) return { ...verdict(node, 'running'), progress, ...lost };
   const [handMade] = input.handMadeOf(node).toSorted(byAge);
   const asked = handMade === undefined ? {} : { handMade };
-  if (superseded !== undefined)
-    return { ...verdict(node, 'skipped', { reason: 'Superseded', message: superseded }), ...asked };
+  if (superseded !== undefined) {
+    return { ...verdict(node, 'skipped', { reason: 'Superseded', message: superseded }), ...asked, ...lost };
+  }
   if (handMade === undefined) {
     const past = judgePast(node, progress, input);
     if (past !== undefined) return past;

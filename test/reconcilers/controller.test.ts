@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import type { OSUpgrade } from '../../src/api/monok8s/index.ts';
+import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../src/kube/resources.ts';
 import { type Cluster, startCluster } from '../env/cluster.ts';
 import { eventually } from '../env/wait.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
-import { type Fleet, startFleet } from './fleet-fixture.ts';
+import { catalogOf, type Fleet, runPod, setVersion, startFleet } from './fleet-fixture.ts';
 
 describe('controller on a real API server', function () {
   this.timeout(60_000);
@@ -21,7 +23,7 @@ describe('controller on a real API server', function () {
     await fleet?.close();
     await cluster?.stop();
   });
-  afterEach(function () {
+  afterEach(async function () {
     if (this.currentTest?.state === 'failed')
       for (const line of controller.lines) console.log(JSON.stringify(line));
     return fleet.clear();
@@ -62,4 +64,362 @@ describe('controller on a real API server', function () {
       expect(annotations).not.to.have.property('monok8s.io/cordoned-by');
     }
   });
+
+  it('control-plane nodes go first, one at a time, and workers wait for them', async () => {
+    const labels = { 'node-role.kubernetes.io/control-plane': '' };
+    await fleet.makeNodes({ name: 'z-cp1', labels }, { name: 'z-cp2', labels }, 'a-worker1', 'a-worker2');
+    fleet.agents.play('z-cp1', 'stage only');
+    await fleet.request('up', { maxUnavailable: 3 });
+    await fleet.untilProgress('z-cp1', 'has passed the gate', ({ spec }) => spec.plan?.gate.state === 'Open');
+    expect(await fleet.progresses()).to.have.length(1);
+    fleet.agents.play('z-cp1', 'obey');
+    await complete('up');
+    expect(fleet.agents.rebooted.slice(0, 2)).to.deep.equal(['z-cp1', 'z-cp2']);
+    expect(fleet.agents.rebooted.slice(2)).to.have.members(['a-worker1', 'a-worker2']);
+  });
+
+  it('a failed node keeps its place in the budget, and a retry gives it back', async () => {
+    await fleet.makeNodes('n1', 'n2', 'n3');
+    fleet.agents.play('n1', 'fail');
+    await fleet.request('up');
+    const { status } = await fleet.untilRequest(
+      'up',
+      'tells of the failure',
+      ({ status }) => status?.reason === 'NodesFailed',
+    );
+    expect(status?.nodes).to.include({ failed: 1, waiting: 2, running: 0 });
+    expect(conditionOf(status, 'Degraded')).to.include({ status: 'True', reason: 'NodesFailed' });
+    expect(await fleet.progresses()).to.have.length(1);
+    fleet.agents.play('n1', 'obey');
+    await retry('n1', 'again');
+    await complete('up');
+    const [first] = await fleet.progresses('n1');
+    expect(first?.status).to.include({ attempt: 2, phase: 'Completed' });
+    expect(first?.spec.plan?.gate).to.include({ state: 'Open', attempt: 2 });
+  });
+
+  it('a budget of several nodes is used and never exceeded', async () => {
+    await fleet.makeNodes('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7');
+    await fleet.request('up', { maxUnavailable: '50%' });
+    await complete('up');
+    expect(fleet.agents.mostAtWork).to.equal(3);
+  });
+
+  it('a PodDisruptionBudget holds the drain, which names it, and goes on when it allows', async () => {
+    await fleet.makeNodes('n1');
+    await runPod(fleet.client, { name: 'web-0', nodeName: 'n1', app: 'web' });
+    await cluster.kubectl([
+      'create',
+      'poddisruptionbudget',
+      'web-pdb',
+      '--selector=app=web',
+      '--min-available=1',
+    ]);
+    await eventually(
+      async () => (await pdb()).disruptionsAllowed === 0 && (await pdb()).currentHealthy === 1,
+      {
+        timeoutMs: 20_000,
+        what: 'the budget counts its pod',
+      },
+    );
+    await fleet.request('up');
+    const { spec } = await fleet.untilProgress(
+      'n1',
+      'waits',
+      ({ spec }) => spec.plan?.gate.reason === 'PodDisruptionBudget',
+    );
+    expect(spec.plan?.gate.message).to.match(
+      /^pod default\/web-0 may not be evicted: PodDisruptionBudget web-pdb, since 20/,
+    );
+    expect((await fleet.getNode('n1')).unschedulable).to.equal(true);
+    await cluster.kubectl(['delete', 'poddisruptionbudget', 'web-pdb']);
+    await complete('up');
+    const { stdout } = await cluster.kubectl(['get', 'pods', '--namespace=default', '--output=name']);
+    expect(stdout).to.equal('');
+  });
+
+  it('a pod that does not go ends the drain after its time, and the node serves again', async () => {
+    await fleet.makeNodes('n1');
+    await runPod(fleet.client, {
+      name: 'stuck',
+      nodeName: 'n1',
+      app: 'x',
+      finalizers: ['example.com/never'],
+    });
+    await fleet.request('up', { drain: { timeoutSeconds: 5 } });
+    await fleet.untilProgress('n1', 'waits', ({ spec }) => spec.plan?.gate.reason === 'PodTerminating');
+    const { status } = await fleet.untilProgress('n1', 'fails', ({ status }) => status?.phase === 'Failed');
+    expect(status?.failureReason).to.equal('DrainTimeout');
+    expect(status?.message).to.match(/default\/stuck .*spec.retryNonce$/);
+    await untilServing('n1');
+  });
+
+  it('a node that someone else cordoned stays cordoned', async () => {
+    await fleet.makeNodes('n1');
+    await cluster.kubectl(['cordon', 'n1']);
+    await fleet.request('up');
+    await complete('up');
+    expect((await fleet.getNode('n1')).unschedulable).to.equal(true);
+  });
+
+  it('the newer request owns the nodes, also after it is deleted', async () => {
+    await fleet.makeNodes('n1', 'n2');
+    fleet.agents.play('n1', 'stay downloading');
+    await fleet.request('old');
+    await fleet.untilProgress('n1', 'downloads', ({ status }) => status?.phase === 'Downloading');
+    await fleet.request('new', {
+      version: 'v1.35.2',
+      catalog: { inline: catalogOf('v1.35.2') },
+      paused: true,
+    });
+    const cancelled = await fleet.untilProgress(
+      'n1',
+      'is cancelled',
+      ({ status }) => status?.phase === 'Failed',
+    );
+    expect(cancelled.status?.failureReason).to.equal('Superseded');
+    const isSuperseded = ({ status }: OSUpgrade) => conditionOf(status, 'Superseded')?.status === 'True';
+    await fleet.untilRequest('old', 'is superseded', isSuperseded);
+    await fleet.untilRequest('new', 'is paused', ({ status }) => status?.reason === 'Paused');
+    await fleet.client.delete(OSUPGRADES, { name: 'new' });
+    await retry('n1', 'try');
+    await fleet.untilProgress('n1', 'is refused', ({ spec }) => spec.plan?.gate.attempt === 2);
+    await fleet.untilRequest('old', 'does nothing', ({ status }) => status?.nodes?.skipped === 2);
+    expect(await fleet.progresses()).to.have.length(1);
+  });
+
+  it('a changed request cancels what has not begun to drain and begins anew', async () => {
+    await fleet.makeNodes('n1');
+    fleet.agents.play('n1', 'stay downloading');
+    await fleet.request('up');
+    await fleet.untilProgress('n1', 'downloads', ({ status }) => status?.phase === 'Downloading');
+    await fleet.patchRequest('up', { version: 'v1.35.2', catalog: { inline: catalogOf('v1.35.2') } });
+    await fleet.untilProgress(
+      'n1',
+      'is cancelled',
+      ({ status }) => status?.failureReason === 'RequestChanged',
+    );
+    fleet.agents.play('n1', 'obey');
+    await complete('up');
+    const targets = (await fleet.progresses('n1')).map(({ spec, status }) => [
+      spec.plan?.targetVersion,
+      status?.phase,
+    ]);
+    expect(targets).to.have.deep.members([
+      ['v1.35.1', 'Failed'],
+      ['v1.35.2', 'Completed'],
+    ]);
+  });
+
+  it('deleting a request removes what has not begun, and lets finish what has', async () => {
+    await fleet.makeNodes('n1', 'n2');
+    fleet.agents.play('n1', 'stay rebooting');
+    fleet.agents.play('n2', 'stay downloading');
+    await fleet.request('up', { maxUnavailable: 2 });
+    await fleet.untilProgress('n1', 'reboots', ({ status }) => status?.phase === 'Rebooting');
+    await fleet.untilProgress('n2', 'downloads', ({ status }) => status?.phase === 'Downloading');
+    await fleet.client.delete(OSUPGRADES, { name: 'up' });
+    await untilGone('n2');
+    expect(await fleet.progresses('n1')).to.have.length(1);
+    fleet.agents.play('n1', 'obey');
+    await untilGone('n1');
+    await untilServing('n1');
+  });
+
+  it('a rollout acts once on a node: deleting its object reinstalls nothing, a new rollout acts again', async () => {
+    await fleet.makeNodes('n1');
+    await fleet.request('up');
+    await complete('up');
+    const [done] = await fleet.progresses('n1');
+    await fleet.client.delete(OSUPGRADE_PROGRESSES, { name: done?.metadata.name ?? '' });
+    await setVersion(fleet.client, 'n1', 'v1.34.1');
+    const { status } = await fleet.untilRequest(
+      'up',
+      'tells of the drift',
+      ({ status }) => status?.nodes?.drifted === 1,
+    );
+    expect(conditionOf(status, 'Degraded')).to.include({ status: 'True', reason: 'Drifted' });
+    expect(await fleet.progresses()).to.have.length(0);
+  });
+
+  it('a node that joins later is upgraded', async () => {
+    await fleet.makeNodes('n1');
+    await fleet.request('up');
+    await complete('up');
+    await fleet.makeNodes('n2');
+    await fleet.untilProgress('n2', 'is done', ({ status }) => status?.phase === 'Completed');
+  });
+
+  it('an object made by hand is adopted, and one for an unknown node fails', async () => {
+    await fleet.makeNodes('n1');
+    await fleet.request('up', { nodeSelector: { nobody: 'has-this' } });
+    await byHand('mine', 'n1', 'up');
+    const adopted = await fleet.untilProgress('n1', 'is done', ({ status }) => status?.phase === 'Completed');
+    expect(adopted.metadata.name).to.equal('mine');
+    await byHand('lost', 'nowhere', 'up');
+    const { status } = await fleet.untilProgress(
+      'nowhere',
+      'fails',
+      ({ status }) => status?.phase === 'Failed',
+    );
+    expect(status?.failureReason).to.equal('NodeNotFound');
+    await byHand('orphan', 'n1', 'no-such-request');
+    const orphan = await fleet.untilProgress(
+      'n1',
+      'is refused',
+      ({ status }) => status?.failureReason === 'RequestNotFound',
+    );
+    expect(orphan.metadata.name).to.equal('orphan');
+  });
+
+  it('a ConfigMap catalog waits for the permission, and begins by itself', async () => {
+    await fleet.makeNodes('n1');
+    await cluster.kubectl([
+      'create',
+      'configmap',
+      'images-cm',
+      '--namespace=mono-system',
+      `--from-literal=catalog.yaml=${catalogOf('v1.35.1')}`,
+    ]);
+    await fleet.request('up', { version: 'stable', catalog: { configMap: 'images-cm' } });
+    const { status } = await fleet.untilRequest(
+      'up',
+      'waits',
+      ({ status }) => status?.reason === 'CatalogForbidden',
+    );
+    expect(status?.phase).to.equal('Pending');
+    expect(status?.message).to.contain('kubectl edit clusterrole os-controller-catalogs');
+    const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }];
+    await cluster.kubectl([
+      'patch',
+      'clusterrole',
+      'os-controller-catalogs',
+      '--type=merge',
+      `--patch=${JSON.stringify({ rules })}`,
+    ]);
+    await complete('up');
+  });
+
+  it('rejects a downgrade, and says what it resolved', async () => {
+    await fleet.makeNodes('n1');
+    await fleet.request('down', { version: 'v1.33.2', catalog: { inline: catalogOf('v1.33.2') } });
+    const { status } = await fleet.untilRequest(
+      'down',
+      'is rejected',
+      ({ status }) => status?.phase === 'Rejected',
+    );
+    expect(status).to.include({ reason: 'Downgrade', resolvedVersion: 'v1.33.2' });
+  });
+
+  it('writes nothing when nothing changes', async () => {
+    await fleet.makeNodes('n1', 'n2');
+    fleet.agents.play('n2', 'stage only');
+    await fleet.request('up');
+    await fleet.untilProgress('n2', 'has passed the gate', ({ spec }) => spec.plan?.gate.state === 'Open');
+    await fleet.untilRequest(
+      'up',
+      'works on n2',
+      ({ status }) => status?.nodes?.running === 1 && status.nodes.updated === 1,
+    );
+    await untilServing('n1');
+    const before = await versions();
+    // Wakes everything up: a change that nothing follows from.
+    await cluster.kubectl(['label', 'node', 'n1', 'some=label']);
+    await cluster.kubectl(['annotate', 'osupgrade', 'up', 'some=note']);
+    await new Promise(resolve => setTimeout(resolve, 3000));
+    const after = await versions();
+    expect(changed(before, after)).to.have.members(['Node n1', 'OSUpgrade up']);
+  });
+
+  it('a second controller takes over when the first one dies, and both together keep the budget', async () => {
+    await fleet.makeNodes('n1', 'n2', 'n3', 'n4', 'n5', 'n6');
+    const second = await startController(cluster);
+    try {
+      fleet.agents.play('n3', 'stage only');
+      await fleet.request('up');
+      await fleet.untilProgress('n3', 'is staged', ({ status }) => status?.phase === 'Staged');
+      controller.signal('SIGSTOP');
+      await second.untilLogged('caches filled');
+      controller.signal('SIGCONT');
+      fleet.agents.play('n3', 'obey');
+      await complete('up');
+      expect(fleet.agents.mostAtWork).to.equal(1);
+      expect(fleet.agents.rebooted).to.have.length(6);
+    } finally {
+      expect(await second.stop()).to.equal(0);
+    }
+  });
+
+  it('goes on after the API server was restarted', async () => {
+    await fleet.makeNodes('n1', 'n2');
+    fleet.agents.play('n1', 'stage only');
+    await fleet.request('up');
+    await fleet.untilProgress('n1', 'has passed the gate', ({ spec }) => spec.plan?.gate.state === 'Open');
+    await cluster.killApiServer();
+    await cluster.startApiServer();
+    fleet.agents.play('n1', 'obey');
+    await complete('up');
+  });
+
+  const conditionOf = (status: OSUpgrade['status'], type: string) =>
+    status?.conditions?.find(condition => condition.type === type);
+
+  const retry = async (node: string, retryNonce: string) => {
+    const [progress] = await fleet.progresses(node);
+    const name = progress?.metadata.name ?? '';
+    await fleet.client.patch(
+      OSUPGRADE_PROGRESSES,
+      { name },
+      { type: 'merge', body: { spec: { retryNonce } } },
+    );
+  };
+
+  const byHand = (name: string, nodeName: string, request: string) =>
+    fleet.client.create(OSUPGRADE_PROGRESSES, {
+      apiVersion: 'monok8s.io/v1alpha1',
+      kind: 'OSUpgradeProgress',
+      metadata: { name },
+      spec: { sourceRef: { name: request }, nodeName },
+    });
+
+  const untilServing = (name: string) =>
+    eventually(
+      async () => {
+        const { unschedulable, annotations } = await fleet.getNode(name);
+        return !unschedulable && annotations['monok8s.io/cordoned-by'] === undefined;
+      },
+      { timeoutMs: 10_000, what: `${name} serves again` },
+    );
+
+  const untilGone = (node: string) =>
+    eventually(async () => (await fleet.progresses(node)).length === 0, {
+      timeoutMs: 10_000,
+      what: `the object of ${node} is gone`,
+    });
+
+  const pdb = async (): Promise<Record<string, unknown>> => {
+    const { stdout } = await cluster.kubectl([
+      'get',
+      'poddisruptionbudget',
+      'web-pdb',
+      '--output=jsonpath={.status}',
+    ]);
+    return stdout === '' ? {} : JSON.parse(stdout);
+  };
+
+  const versions = async (): Promise<Map<string, string>> => {
+    const nodes = (await fleet.client.list(NODES, {})).map(
+      node => [`Node ${node.name}`, node.resourceVersion] as const,
+    );
+    const requests = (await fleet.client.list(OSUPGRADES, {})).map(({ metadata }) => metadata);
+    const objects = (await fleet.progresses()).map(({ metadata }) => metadata);
+    return new Map([
+      ...nodes,
+      ...requests.map(({ name, resourceVersion }) => [`OSUpgrade ${name}`, resourceVersion] as const),
+      ...objects.map(({ name, resourceVersion }) => [`OSUpgradeProgress ${name}`, resourceVersion] as const),
+    ]);
+  };
+
+  const changed = (before: Map<string, string>, after: Map<string, string>): string[] =>
+    [...after].filter(([name, version]) => before.get(name) !== version).map(([name]) => name);
 });

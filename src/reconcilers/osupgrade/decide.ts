@@ -234,7 +234,7 @@ function earliest(
 function unmarkedOf(verdicts: readonly NodeVerdict[], uid: string, rollout: number): NodeState[] {
   const mark = rolloutMark(uid, rollout);
   return verdicts
-    .filter(({ progress, state }) => progress !== undefined && state !== 'skipped')
+    .filter(({ progress, lost }) => progress !== undefined && lost === undefined)
     .map(({ node }) => node)
     .filter(({ annotations }) => annotations[ROLLOUT_ANNOTATION] !== mark);
 }

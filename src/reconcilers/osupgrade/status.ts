@@ -1,5 +1,5 @@
 import type { Condition } from '../../api/meta.ts';
-import type { NodeCounts, OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
+import type { NodeCounts, OSUpgrade, OSUpgradeStatus, SkippedNode } from '../../api/monok8s/index.ts';
 import { list } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { MAX_SKIPPED } from '../../domain/ownership.ts';
@@ -124,13 +124,13 @@ const toFinding = (
 ): Refusal[] => (verdicts.length === 0 ? [] : [{ reason, message: list(verdicts.map(describe)) }]);
 
 function supersededOf(verdicts: readonly NodeVerdict[]): Finding {
-  const superseded = verdicts.filter(({ reason }) => reason === 'Superseded');
-  const [first] = superseded;
+  const lost = verdicts.filter(entry => entry.lost !== undefined);
+  const [first] = lost;
   if (first === undefined) return no('Owner');
-  const names = list(superseded.map(({ node }) => node.name));
+  const names = list(lost.map(({ node }) => node.name));
   return yes(
     'Superseded',
-    `${first.message} (${names}): apply this request with a change to make it the newest`,
+    `${first.lost} (${names}): apply this request with a change to make it the newest`,
   );
 }
 
@@ -179,13 +179,16 @@ type Kept = Pick<
 const withoutAbsent = (fields: { [Name in keyof Kept]-?: Kept[Name] | undefined }): Kept =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-/** Superseded nodes come first: the list is also the memory of which nodes were lost. */
-const skippedOf = (verdicts: readonly NodeVerdict[]) =>
-  verdicts
-    .filter(({ state }) => state === 'skipped')
-    .toSorted((left, right) => Number(right.reason === 'Superseded') - Number(left.reason === 'Superseded'))
-    .slice(0, MAX_SKIPPED)
-    .map(({ node, reason, message }) => ({ name: node.name, reason, message }));
+/** Superseded nodes come first: the list is also the memory of which nodes were lost, whatever still runs there. */
+const skippedOf = (verdicts: readonly NodeVerdict[]): SkippedNode[] =>
+  [
+    ...verdicts.flatMap(({ node, lost }) =>
+      lost === undefined ? [] : [{ name: node.name, reason: 'Superseded', message: lost }],
+    ),
+    ...verdicts
+      .filter(({ state, lost }) => state === 'skipped' && lost === undefined)
+      .map(({ node, reason, message }) => ({ name: node.name, reason, message })),
+  ].slice(0, MAX_SKIPPED);
 
 function toCondition(
   next: Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>,
