@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { createGrub } from '../../../src/agent/boot/grub.ts';
 import { AgentConfig } from '../../../src/agent/config.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
-import { recordingLog } from '../host/silent-log.ts';
+import { recordingLog } from '../host/recording-log.ts';
 
 const execute = promisify(execFile);
 

@@ -6,7 +6,7 @@ import { AgentConfig } from '../../../src/agent/config.ts';
 import { createHost, rebootArgv } from '../../../src/agent/host/host.ts';
 import { run } from '../../../src/agent/host/run.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
-import { recordingLog } from './silent-log.ts';
+import { recordingLog } from './recording-log.ts';
 
 describe('host', () => {
   let root = '';

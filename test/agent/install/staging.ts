@@ -8,7 +8,7 @@ import { createSlots } from '../../../src/agent/slots/slots.ts';
 import type { PlanImage } from '../../../src/api/monok8s/index.ts';
 import { systemClock } from '../../../src/domain/clock.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
-import { recordingLog } from '../host/silent-log.ts';
+import { recordingLog } from '../host/recording-log.ts';
 
 /** A host with two slot files, of which A runs and both hold the same old system. */
 export class StagingHost {

@@ -9,7 +9,7 @@ import { createSlots } from '../../../src/agent/slots/slots.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
 import { buildImage } from '../../env/images.ts';
 import { runProgram } from '../../env/node/run-program.ts';
-import { recordingLog } from '../host/silent-log.ts';
+import { recordingLog } from '../host/recording-log.ts';
 
 /** Loop devices need root, and a kernel that has them: elsewhere these tests are left out. */
 describe('slots on block devices', () => {

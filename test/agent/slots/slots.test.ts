@@ -9,7 +9,7 @@ import { createSlots } from '../../../src/agent/slots/slots.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
 import { buildImage, makeFileSystem } from '../../env/images.ts';
 import { runProgram } from '../../env/node/run-program.ts';
-import { recordingLog } from '../host/silent-log.ts';
+import { recordingLog } from '../host/recording-log.ts';
 
 const MIB = 1024 * 1024;
 
