@@ -84,6 +84,13 @@ describe('a whole attempt', () => {
     expect(ended(await run({ ignoresFlag: 2 }))).to.deep.equal(['Completed', '']);
   });
 
+  it('where the boot loader cannot try once, a bad trial is switched back', async () => {
+    const world = await run({ switchesPlainly: true, boots: 'neverReady' });
+    expect(ended(world)).to.deep.equal(['RolledBack', 'TrialNotReady']);
+    expect(world.booted).to.equal('A');
+    expect(world.boot).to.deep.equal({ defaultSlot: 'A' });
+  });
+
   it('an object that vanishes on trial leaves a node that is settled all the same', async () => {
     const world = new World(GOOD, []);
     const arm = world.arm.bind(world);

@@ -2,7 +2,7 @@ import { createLogger } from 'winston';
 import type { BootState, SlotFacts, StagedImage } from '../../src/agent/ports.ts';
 import type { StagedMarker, TrialRecord } from '../../src/agent/state.ts';
 import type { Gate, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
-import { CHECKSUM, gate, plan, progress } from './build.ts';
+import { CHECKSUM, gate, marker, plan, progress } from './build.ts';
 
 type SlotName = 'A' | 'B';
 
@@ -12,6 +12,8 @@ export interface Behaviour {
   readonly boots: 'well' | 'panics' | 'notLoadable' | 'neverReady' | 'unhealthy' | 'resetsAtReady';
   /** The boot loader does not take the one-boot flag, the first so many times. */
   readonly ignoresFlag: number;
+  /** It cannot try an entry once: arming switches the default. */
+  readonly switchesPlainly?: boolean;
 }
 
 /** What happens at the so-many-th thing that the agent does. */
@@ -41,7 +43,8 @@ export class World {
   };
   readonly files: { trial: TrialRecord | undefined; marker: StagedMarker | undefined } = {
     trial: undefined,
-    marker: undefined,
+    // Of an upgrade long ago.
+    marker: marker({ checksum: 'sha256:old', superblockHash: 'hash-2', version: 'v1.33.0' }),
   };
   readonly violations: string[] = [];
   readonly events: string[] = [];
@@ -164,7 +167,9 @@ export class World {
       this.violations.push('armed behind the gate');
     if (this.files.marker?.superblockHash !== this.facts(slot).superblockHash)
       this.violations.push('armed a slot that is not the one that was verified');
-    this.boot = { defaultSlot: this.boot.defaultSlot, trialSlot: slot };
+    this.boot = this.#behaviour.switchesPlainly
+      ? { defaultSlot: slot }
+      : { defaultSlot: this.boot.defaultSlot, trialSlot: slot };
   }
 
   settle(slot: SlotName): void {
@@ -173,6 +178,7 @@ export class World {
   }
 
   #assertMayCommit(slot: SlotName): void {
+    if (this.slots[slot].version === OLD) return;
     if (slot !== this.booted) this.violations.push('made a slot the default that does not run');
     if (this.slots[slot].version !== TARGET.slice(1)) this.violations.push('committed another version');
     if (this.#behaviour.boots !== 'well') this.violations.push('committed a bad system');
