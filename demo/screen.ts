@@ -50,17 +50,21 @@ export function progressLines(objects: readonly OSUpgradeProgress[]): string {
   return lines.join('\n');
 }
 
-/** Redraws a block of text in place on a terminal; elsewhere prints it when it changed. */
-export function liveBlock(): { draw(text: string): void } {
+/**
+ * Redraws a block in place on a terminal. Elsewhere a block is printed only when `key` changes: a log needs no picture
+ * of each byte.
+ */
+export function liveBlock(): { draw(text: string, key: string): void } {
   let drawnLines = 0;
   let drawn = '';
   return {
-    draw(text) {
-      if (text === drawn) return;
+    draw(text, key) {
+      const wanted = isTerminal ? text : key;
+      if (wanted === drawn) return;
       if (isTerminal && drawnLines > 0) stdout.write(`\x1b[${drawnLines}A\x1b[0J`);
       stdout.write(`${text}\n${isTerminal ? '' : '\n'}`);
       drawnLines = text.split('\n').length;
-      drawn = text;
+      drawn = wanted;
     },
   };
 }

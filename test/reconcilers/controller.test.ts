@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import type { OSUpgrade } from '../../src/api/monok8s/index.ts';
 import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../src/kube/resources.ts';
 import { type Cluster, startCluster } from '../env/cluster.ts';
+import { type ControllerProcess, startController } from '../env/controller-process.ts';
 import { eventually } from '../env/wait.ts';
-import { type ControllerProcess, startController } from './controller-process.ts';
 import { catalogOf, type Fleet, runPod, setVersion, startFleet } from './fleet-fixture.ts';
 
 describe('controller on a real API server', function () {

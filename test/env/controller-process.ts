@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ROOT } from '../../tools/lib/paths.mjs';
-import type { Cluster } from '../env/cluster.ts';
-import { eventually } from '../env/wait.ts';
+import type { Cluster } from './cluster.ts';
+import { eventually } from './wait.ts';
 
 type LogLine = Readonly<Record<string, unknown>> & { readonly message: string };
 
