@@ -1,4 +1,4 @@
-import { messageOf, reasonOf, StalledError } from '../domain/errors.ts';
+import { messageOf, StalledError } from '../domain/errors.ts';
 import { isSameVersion } from '../domain/version.ts';
 import type { AgentDeps } from './deps.ts';
 import { fieldOf, SLOT_CHANGED } from './plan-steps.ts';
@@ -53,9 +53,11 @@ export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snap
       throw new StalledError('SlotChanged', SLOT_CHANGED(slot));
     await assertContent(deps, step, facts, seen);
   } catch (error) {
-    if (image && (reasonOf(error) === 'VersionMismatch' || reasonOf(error) === 'BootFilesMissing'))
+    if (!image || !(error instanceof StalledError)) return refuse(deps, step, seen, error);
+    if (['VersionMismatch', 'BootFilesMissing'].includes(error.reason))
       await deps.slots.destroySuperblock(slot);
-    return refuse(deps, step, seen, error);
+    deps.job.fail(error.reason, messageOf(error));
+    return 0;
   }
   const trialSeconds = deps.settings.trialSeconds ?? plan.limits.trialSeconds;
   const guard = await deps.guard.protect(facts, trialSeconds * 1000);

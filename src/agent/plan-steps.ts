@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { NodePlan, OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { isSameVersion } from '../domain/version.ts';
-import { phaseOf } from './attempt.ts';
+import { phaseOf, statusOf } from './attempt.ts';
 import { viewGate } from './gate.ts';
 import type { SlotFacts } from './ports.ts';
 import {
@@ -85,15 +85,14 @@ export function isStaged(
 export const fieldOf = (s: Pick<Snapshot, 'settings'>, plan: NodePlan): NodePlan['versionField'] =>
   plan.versionField === 'PRETTY_NAME' ? 'PRETTY_NAME' : s.settings.versionField;
 
-function decideBeforeStaged(s: Snapshot, task: Task, { plan, hold }: Planned, slots: Slots): Step {
+function decideBeforeStaged(s: Snapshot, task: Task, { plan }: Planned, slots: Slots): Step {
   const slot = inactiveSlot(slots.layout);
   const { staging } = s;
   if (staging.type === 'running')
-    return { type: 'wait', task, note: progressNote(staging), retryInMs: 5_000 };
+    return { type: 'wait', task, note: progressNote(task, staging), retryInMs: 5_000 };
   if (staging.type === 'failed') return failed(task, staging.reason, staging.message);
   if (staging.type === 'done')
     return { type: 'verifyStaged', task, plan, slot: slot.name, image: staging.image };
-  if (hold && phaseOf(task) === 'Pending') return waiting(task, 'Pending', hold.message, hold.retryInMs);
   // A flag that someone set would make the next boot try a slot that is half written.
   if (slots.boot.trialSlot) return { type: 'clearFlag', defaultSlot: slots.boot.defaultSlot };
   if (plan.kind === 'rollback' || isStaged(s.marker, plan, slot, fieldOf(s, plan)))
@@ -175,9 +174,17 @@ export const SLOT_CHANGED = (slot: string): string =>
 const slotChanged = (task: Task, slot: SlotFacts): Step =>
   failed(task, 'SlotChanged', SLOT_CHANGED(slot.name));
 
-function progressNote({ progress, retries, note }: Extract<Snapshot['staging'], { type: 'running' }>): Note {
+function progressNote(
+  task: Task,
+  { progress, retries, note }: Extract<Snapshot['staging'], { type: 'running' }>,
+): Note {
   const { phase, bytesDone, bytesTotal } = progress;
-  return { phase, progress: { bytesDone, bytesTotal }, retryCount: retries, message: note };
+  return {
+    phase,
+    progress: { bytesDone, bytesTotal },
+    retryCount: Math.max(retries, statusOf(task)?.retryCount ?? 0),
+    message: note,
+  };
 }
 
 /** The object of a trial, if it is still there. */

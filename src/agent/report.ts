@@ -46,11 +46,13 @@ function noteOf({ object, attempt, isNew, resolution }: Task, seen: Snapshot): O
 
 /** Ends an attempt that tried no reboot: nothing runs any more, nothing is armed, and the status says why. */
 export async function finish(deps: AgentDeps, task: Task, outcome: Outcome, seen: Snapshot): Promise<number> {
-  await deps.job.abort();
+  if (deps.job.view().type === 'running') await deps.job.abort();
   if (seen.slots.ok && seen.slots.boot.trialSlot && seen.slots.boot.defaultSlot === seen.slots.layout.booted)
     await deps.bootLoader.settle(seen.slots.layout.booted);
   const { object, attempt } = task;
   await writeEnd(deps, object, { ...noteOf(task, seen), ...endNote(outcome, object, attempt) });
+  // Not earlier: until it is reported, a failure must not be forgotten.
+  await deps.job.abort();
   return 0;
 }
 

@@ -10,6 +10,8 @@ export interface StageJob {
   view(): Staging;
   /** Begins; the job before must be over. */
   start(key: string, request: StageRequest): void;
+  /** What was installed turned out to be wrong: it counts as failed from now on. */
+  fail(reason: string, message: string): void;
   /** Stops the work, if any, and forgets it. Resolves when nothing is written to the slot any more. */
   abort(): Promise<void>;
 }
@@ -77,6 +79,9 @@ export function createStageJob(options: StageJobOptions): StageJob {
         if (!abort.signal.aborted) onChange();
       });
       running = { abort, over };
+    },
+    fail(reason, message) {
+      if (view.type !== 'idle') view = { type: 'failed', key: view.key, reason, message };
     },
     async abort() {
       running?.abort.abort();

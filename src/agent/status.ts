@@ -76,8 +76,13 @@ function nextHistory(before: History, note: StatusNote, now: string): History {
   // Every attempt begins at Pending, however short.
   const began: History =
     isRunning || note.phase === 'Pending' ? [] : [{ phase: 'Pending', startedAt: now, endedAt: now }];
+  // Read back and checked so quickly that nobody saw it.
+  const installed: History =
+    isRunning && last.phase === 'Downloading' && note.phase === 'Staged'
+      ? [{ phase: 'Installing', startedAt: now, endedAt: now }]
+      : [];
   const entered = { phase: note.phase, startedAt: now, endedAt: isTerminal(note.phase) ? now : null };
-  return [...closed, ...began, entered].slice(-HISTORY_LIMIT);
+  return [...closed, ...began, ...installed, entered].slice(-HISTORY_LIMIT);
 }
 
 /** The conditions with one of them set; its time changes only with its status. */

@@ -1,4 +1,6 @@
+import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { isSameVersion } from '../domain/version.ts';
+import { isTerminal } from './attempt.ts';
 import { viewGate } from './gate.ts';
 import { objectOf, SLOT_CHANGED } from './plan-steps.ts';
 import {
@@ -55,7 +57,7 @@ function decideBlind(s: Snapshot, trial: TrialRecord, message: string): Step {
 function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: Slots): Step {
   if (!s.isSynced) return IDLE;
   const object = objectOf(s, trial);
-  if (!object) return { type: 'forgetTrial', trial };
+  if (!object || hasEnded(object, trial)) return { type: 'forgetTrial', trial };
   const gate =
     trial.gated && object.spec.plan ? viewGate(object.spec.plan, trial.attempt) : { type: 'open' as const };
   if (gate.type === 'ended') return { type: 'endTrial', trial, outcome: gate.outcome };
@@ -71,6 +73,10 @@ function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: Slots):
     ? { type: 'reboot', reason: `slot ${trial.targetSlot} is armed for one boot` }
     : { type: 'armAndReboot', trial };
 }
+
+/** Someone else has written an end into the status: nothing more is said about this attempt. */
+const hasEnded = ({ status }: OSUpgradeProgress, { attempt }: TrialRecord): boolean =>
+  (status?.attempt ?? 0) > attempt || (status?.attempt === attempt && isTerminal(status.phase));
 
 /** Back in the old slot after a reboot. */
 function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: Slots): Step {
