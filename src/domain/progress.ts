@@ -8,7 +8,9 @@ export const isTerminal = ({ status }: OSUpgradeProgress): boolean => TERMINAL.i
 
 /** A person asked for another attempt, and the agent has not begun it. */
 export const isRetryAsked = (progress: OSUpgradeProgress): boolean =>
-  isTerminal(progress) && (progress.spec.retryNonce ?? '') !== (progress.status?.observedRetryNonce ?? '');
+  isTerminal(progress) &&
+  Boolean(progress.spec.retryNonce) &&
+  progress.spec.retryNonce !== progress.status?.observedRetryNonce;
 
 /** There is a plan, and the agent works on it or is about to. */
 export const isActive = (progress: OSUpgradeProgress): boolean =>

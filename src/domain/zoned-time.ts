@@ -65,15 +65,28 @@ const asUtcMs = (t: WallTime): number => Date.UTC(t.year, t.month - 1, t.day, t.
 
 /**
  * The instant at which the clocks of a zone show `wall`. Of two (clocks are set back) the earlier one; of none
- * (clocks are set forward) the one that is as long after the jump.
+ * (clocks are set forward) the moment at which they jump.
  */
 export function toInstantMs(wall: WallTime, zone: string): number {
   const utcMs = asUtcMs(wall);
   const offsetAt = (ms: number): number => asUtcMs(localDate(ms, zone)) - ms;
   // A day before and a day after lie on either side of any change of the clocks.
-  const candidates = [offsetAt(utcMs - 86_400_000), offsetAt(utcMs + 86_400_000)].map(
-    offset => utcMs - offset,
-  );
+  const candidates = [offsetAt(utcMs - DAY_MS), offsetAt(utcMs + DAY_MS)].map(offset => utcMs - offset);
   const exact = candidates.filter(ms => asUtcMs(localDate(ms, zone)) === utcMs);
-  return exact.length > 0 ? Math.min(...exact) : Math.max(...candidates);
+  if (exact.length > 0) return Math.min(...exact);
+  return findJumpMs(Math.min(...candidates), Math.max(...candidates), offsetAt);
+}
+
+const DAY_MS = 86_400_000;
+
+/** The whole second, between two instants, at which the offset changes. */
+function findJumpMs(fromMs: number, toMs: number, offsetAt: (ms: number) => number): number {
+  let [low, high] = [Math.floor(fromMs / 1000), Math.ceil(toMs / 1000)];
+  const before = offsetAt(low * 1000);
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (offsetAt(middle * 1000) === before) low = middle;
+    else high = middle;
+  }
+  return high * 1000;
 }

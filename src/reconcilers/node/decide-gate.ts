@@ -6,7 +6,7 @@ import { isSelected, type NodeState } from '../../domain/node-state.ts';
 import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
 import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../domain/progress.ts';
 import { rolloutKeyOf } from '../../domain/rollout-key.ts';
-import type { Refusal } from '../../domain/version-change.ts';
+import { judgeVersionChange, type Refusal } from '../../domain/version-change.ts';
 import type { NodeSnapshot, Part } from './decide.ts';
 
 /** A new word of the gate. */
@@ -77,7 +77,9 @@ function whyCancelled(
   const newer =
     claim === undefined ? undefined : supersededBy(claim, node, fleet.claims, lostNodesOf(request));
   if (newer !== undefined) return { reason: 'Superseded', message: newer };
-  if (status?.phase !== 'Rejected') return undefined;
+  // A retry of a refused object, or one long after: the node may have changed since the plan was made.
+  if (status?.phase !== 'Rejected')
+    return judgeVersionChange(node.version, progress.spec.plan?.targetVersion ?? '');
   return { reason: status.reason ?? 'Rejected', message: status.message ?? 'the request is rejected' };
 }
 

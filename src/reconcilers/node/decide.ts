@@ -5,7 +5,14 @@ import {
   type OSUpgradeProgress,
 } from '../../api/monok8s/index.ts';
 import { isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
-import { hasBegunDraining, isActive, isFor, isRetryAsked, isTerminal } from '../../domain/progress.ts';
+import {
+  gateState,
+  hasBegunDraining,
+  isActive,
+  isFor,
+  isRetryAsked,
+  isTerminal,
+} from '../../domain/progress.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import type { Fleet } from '../fleet.ts';
 import { type DrainView, decideDrain } from './decide-drain.ts';
@@ -113,8 +120,9 @@ function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgra
   if (sourceRef.uid !== undefined) return { actions: [{ type: 'delete', progress }] };
   if (plan === undefined)
     return { actions: [{ type: 'refuse', progress, why: requestNotFound(sourceRef.name) }] };
+  const isEnded = ['Failed', 'Cancelled'].includes(gateState(progress));
   const why = { reason: 'RequestDeleted', message: `OSUpgrade ${sourceRef.name} was deleted` };
-  return isActive(progress) ? cancellationOf(progress, why, snapshot.nowMs) : NOTHING;
+  return isActive(progress) && !isEnded ? cancellationOf(progress, why, snapshot.nowMs) : NOTHING;
 }
 
 const DEFAULT_DRAIN: OSUpgrade['spec']['drain'] = {
@@ -126,5 +134,5 @@ const DEFAULT_DRAIN: OSUpgrade['spec']['drain'] = {
 
 const requestNotFound = (name: string): Refusal => ({
   reason: 'RequestNotFound',
-  message: `there is no OSUpgrade ${name} (spec.sourceRef.name): make it, then change spec.retryNonce`,
+  message: `there is no OSUpgrade ${name} (spec.sourceRef.name): make it, then delete this object and make it again`,
 });

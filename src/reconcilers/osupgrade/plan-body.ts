@@ -6,6 +6,7 @@ import {
   type OSUpgradeStatus,
   type PlanImage,
 } from '../../api/monok8s/index.ts';
+import { isLoopbackHost } from '../../domain/address.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 
@@ -26,8 +27,15 @@ export function planOf(request: OSUpgrade, status: OSUpgradeStatus): NodePlan {
   };
 }
 
+/** An image on the node itself may come over plain http. */
 function toPlanImage({ version: _, ...image }: NonNullable<OSUpgradeStatus['image']>): PlanImage {
-  return { ...image, ...(image.clientCert === undefined ? {} : { mtls: true }) };
+  const url = URL.parse(image.url);
+  const isLocal = url?.protocol === 'http:' && isLoopbackHost(url.hostname);
+  return {
+    ...image,
+    ...(isLocal ? { flagSafe: true } : {}),
+    ...(image.clientCert === undefined ? {} : { mtls: true }),
+  };
 }
 
 /** A plan that says why there is none: the agent takes the reason over into the status. */
