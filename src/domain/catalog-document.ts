@@ -31,7 +31,7 @@ export function parseYamlRoot(text: string): { root: YamlRecord; items(field: st
   if (Buffer.byteLength(text) > MAX_CATALOG_BYTES) {
     throw new StalledError(
       'CatalogTooLarge',
-      `the catalog is larger than ${MAX_CATALOG_BYTES} bytes: remove versions that nobody installs any more`,
+      `the catalog is larger than ${MAX_CATALOG_BYTES / 2 ** 20} MiB: remove versions that nobody installs any more`,
     );
   }
   const lines = new LineCounter();

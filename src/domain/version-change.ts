@@ -1,4 +1,4 @@
-import { isSameVersion, parseVersion } from './version.ts';
+import { inStyleOf, isSameVersion, parseVersion } from './version.ts';
 
 /** Why something is not done, as a stable word and a sentence that tells the way out. */
 export interface Refusal {
@@ -16,17 +16,18 @@ export function judgeVersionChange(current: string, target: string): Refusal | u
   const [from, to] = [parseVersion(current), parseVersion(target)];
   if (from === undefined) return unknownVersion(current, "VERSION_ID in the node's /etc/os-release");
   if (to === undefined) return unknownVersion(target, 'spec.version');
+  const running = inStyleOf(target, current);
   if (to.compare(from) < 0) {
     return {
       reason: 'Downgrade',
-      message: `${target} is older than ${current}, which the node runs: boot the node's other slot to go back, or ask for a newer version`,
+      message: `${target} is older than ${running}, which the node runs: boot the node's other slot to go back, or ask for a newer version`,
     };
   }
   if (to.major === from.major && to.minor - from.minor <= 1) return undefined;
   const next = to.major === from.major ? `v${from.major}.${from.minor + 1}` : `the last v${from.major} minor`;
   return {
     reason: 'VersionSkew',
-    message: `${target} is more than one minor version above ${current}, which the node runs: upgrade to ${next} first`,
+    message: `${target} is more than one minor version above ${running}, which the node runs: upgrade to ${next} first`,
   };
 }
 

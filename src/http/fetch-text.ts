@@ -113,7 +113,7 @@ async function readAll(body: AsyncIterable<Buffer>, maxBytes: number): Promise<s
     if (bytes > maxBytes) {
       throw new StalledError(
         'CatalogTooLarge',
-        `the answer is larger than ${maxBytes} bytes: make it smaller`,
+        `the answer is larger than ${maxBytes / 2 ** 20} MiB: remove versions that nobody installs any more`,
       );
     }
     chunks.push(chunk);

@@ -236,7 +236,7 @@ describe('catalog', () => {
       name: 'too large',
       text: `# ${'x'.repeat(1_048_576)}\nimages: []`,
       reason: 'CatalogTooLarge',
-      message: /1048576 bytes/,
+      message: /1 MiB/,
     },
   ];
   for (const { name, text, ask = 'v1.35.1', reason, message } of refusals) {
