@@ -91,6 +91,40 @@ describe('a whole attempt', () => {
     expect(world.boot).to.deep.equal({ defaultSlot: 'A' });
   });
 
+  it('without an API server a trial falls back in time, and tells so later', async () => {
+    const world = new World(GOOD, []);
+    const arm = world.arm.bind(world);
+    world.arm = slot => {
+      arm(slot);
+      world.isApiAway = true;
+    };
+    const startedAtMs = world.nowMs;
+    await live(world, () => {
+      if (world.boots === 3) world.isApiAway = false;
+    });
+    expect(ended(world)).to.deep.equal(['RolledBack', 'TrialNotReady']);
+    expect(world.boots).to.equal(3);
+    expect(world.nowMs - startedAtMs).to.be.within(900_000, 1_100_000);
+  });
+
+  it('does not reboot while nobody can be told', async () => {
+    const world = new World(GOOD, []);
+    const write = world.writeStatus.bind(world);
+    world.writeStatus = status => {
+      const object = write(status);
+      if (status?.phase === 'Draining') world.isApiAway = true;
+      return object;
+    };
+    let passes = 0;
+    await live(world, () => {
+      passes += 1;
+      if (passes === 100) expect([world.boots, world.boot]).to.deep.equal([1, { defaultSlot: 'A' }]);
+      if (passes === 100) world.isApiAway = false;
+    });
+    expect(passes).to.be.greaterThan(100);
+    expect(ended(world)).to.deep.equal(['Completed', '']);
+  });
+
   it('an object that vanishes on trial leaves a node that is settled all the same', async () => {
     const world = new World(GOOD, []);
     const arm = world.arm.bind(world);

@@ -7,6 +7,7 @@ import { createStatusWriter } from '../../src/agent/status-writer.ts';
 import { noTrialGuard } from '../../src/agent/trial-guard.ts';
 import type { OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
 import type { Clock } from '../../src/domain/clock.ts';
+import { TransientError } from '../../src/domain/errors.ts';
 import type { Timer } from '../../src/kube/timer.ts';
 import type { Informer, KubeClient, Patch } from '../../src/kube/types.ts';
 import { silent, type World } from './world.ts';
@@ -14,9 +15,10 @@ import { silent, type World } from './world.ts';
 const MAX_PASSES = 1_000;
 
 /** Runs agents in `world`, a new one after each restart, until the object has come to its end or nothing moves. */
-export async function live(world: World): Promise<void> {
+export async function live(world: World, beforePass: () => void = () => undefined): Promise<void> {
   let deps = startAgent(world);
   for (let pass = 0; pass < MAX_PASSES; pass += 1) {
+    beforePass();
     const delayMs = await runPass(deps).catch(() => 1_000);
     await settled();
     if (world.isCut || world.isRebootAsked) {
@@ -53,9 +55,10 @@ export function startAgent(world: World): AgentDeps {
     settings: { versionField: 'VERSION_ID' },
     client,
     caches: {
-      progresses: informer(() => (world.object ? [world.object] : [])),
-      nodes: informer(() => [node()]),
-      instances: { ...informer(() => []), hasSynced: false },
+      progresses: informer(world, () => (world.object ? [world.object] : [])),
+      nodes: informer(world, () => [node()]),
+      // Never synced: nothing is reported in it.
+      instances: { start: async () => undefined, hasSynced: false, get: () => undefined, list: () => [] },
     },
     events: {
       record: (_about, _type, reason) => void world.events.push(reason),
@@ -133,12 +136,23 @@ const NODE = {
   osImage: '',
 };
 
-const informer = <T>(list: () => T[]): Informer<T> => ({
-  start: async () => undefined,
-  hasSynced: true,
-  get: () => list()[0],
-  list,
-});
+/** A cache that keeps what it has when the API server goes away, and has nothing before it was reached once. */
+function informer<T>(world: World, look: () => T[]): Informer<T> {
+  let cached: T[] | undefined;
+  const list = (): T[] => {
+    if (!world.isApiAway) cached = look();
+    return cached ?? [];
+  };
+  return {
+    start: async () => undefined,
+    get hasSynced() {
+      list();
+      return cached !== undefined;
+    },
+    get: () => list()[0],
+    list,
+  };
+}
 
 const stagerOf = (world: World): Stager => ({
   stage: async ({ slot }) => {
@@ -160,10 +174,18 @@ const file = <T>(
 
 function clientOf(world: World): KubeClient {
   const no = async (): Promise<never> => Promise.reject(new Error('not to be called'));
+  const reach = () => {
+    if (world.isApiAway) throw new TransientError('Unreachable', 'connection refused');
+  };
   return {
-    get: async resource => (world.object ? resource.parse({ ...world.object }) : undefined),
-    patchStatus: async (resource, _ref, patch) =>
-      resource.parse(world.do(() => world.writeStatus(statusIn(patch)))),
+    get: async resource => {
+      reach();
+      return world.object ? resource.parse({ ...world.object }) : undefined;
+    },
+    patchStatus: async (resource, _ref, patch) => {
+      reach();
+      return resource.parse(world.do(() => world.writeStatus(statusIn(patch))));
+    },
     ...{ list: no, create: no, patch: no, delete: no, evict: no, serverVersion: no, whoAmI: no },
     close: async () => undefined,
   };

@@ -56,6 +56,8 @@ export class World {
   bootedAtMs = 1_000_000;
   isCut: Fault['what'] | undefined;
   isRebootAsked = false;
+  /** Nobody reaches the API server. */
+  isApiAway = false;
   writes = 0;
   #count = 0;
   #ignored = 0;
