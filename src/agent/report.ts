@@ -31,7 +31,10 @@ export async function tell(
   note: Omit<StatusNote, 'attempt'>,
   seen: Snapshot,
 ): Promise<number | undefined> {
-  const { heldBackMs } = await deps.status.write(task.object, { ...noteOf(task, seen), ...note });
+  const { isWritten, heldBackMs } = await deps.status.write(task.object, { ...noteOf(task, seen), ...note });
+  const { phase, message, progress } = note;
+  if (isWritten)
+    deps.log.info('plan goes on', { name: task.object.metadata.name, phase, detail: message, ...progress });
   return heldBackMs;
 }
 
