@@ -33,8 +33,6 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const { client, log, clock, random, signal } = options;
   const requests = createWorkqueue({ clock, random, log, backoff: BACKOFF });
   const nodes = createWorkqueue({ clock, random, log, backoff: BACKOFF });
-  const { world, start, fleet } = createCaches(options, requests, nodes);
-  const context: ControllerContext = { ...options, world, fleet, ownWrites: createOwnWrites() };
   const catalogs = createCatalogSource({
     client,
     random,
@@ -42,6 +40,8 @@ export async function runController(options: ControllerOptions): Promise<void> {
     fetch: options.fetchCatalog,
     lookAgain: (name, delayMs) => requests.addAfter(name, delayMs),
   });
+  const { world, start, fleet } = createCaches(options, { requests, nodes, onRequestGone: catalogs.forget });
+  const context: ControllerContext = { ...options, world, fleet, ownWrites: createOwnWrites() };
   const sessions = createDrainSessions({ ...context, client }, name => nodes.add(name));
   await start();
   if (signal.aborted) return;
@@ -56,8 +56,14 @@ export async function runController(options: ControllerOptions): Promise<void> {
   ]);
 }
 
+interface ChangeListeners {
+  readonly requests: Workqueue;
+  readonly nodes: Workqueue;
+  onRequestGone(uid: string): void;
+}
+
 /** Makes the caches, and says for each change which keys are to be looked at. */
-function createCaches(options: ControllerOptions, requests: Workqueue, nodes: Workqueue) {
+function createCaches(options: ControllerOptions, { requests, nodes, onRequestGone }: ChangeListeners) {
   const started: Informer<unknown>[] = [];
   const follow = <T>(
     resource: Resource<T>,
@@ -107,7 +113,8 @@ function createCaches(options: ControllerOptions, requests: Workqueue, nodes: Wo
       onNode((change.after ?? change.before)?.spec.nodeName ?? '');
     }),
     requests: follow(OSUPGRADES, {}, ({ before, after }: InformerChange<OSUpgrade>) => {
-      requests.add((after ?? before)?.metadata.name ?? '');
+      if (after === undefined) onRequestGone(before?.metadata.uid ?? '');
+      else requests.add(after.metadata.name);
       allRequests();
       for (const { spec } of world.progresses.list()) nodes.add(spec.nodeName);
     }),

@@ -64,6 +64,8 @@ async function writeGate(context: ControllerContext, { progress, gate }: ActionO
   const { nodeName } = progress.spec;
   const fields = { node: nodeName, progress: progress.metadata.name, attempt: gate.attempt };
   log.info('gate written', { ...fields, state: gate.state, reason: gate.reason, detail: gate.message });
+  // Cordoning and uncordoning are told about the node.
+  if (gate.reason === 'Draining' || gate.state === 'Open') return;
   const isBad = gate.state === 'Failed' || gate.reason === 'PodDisruptionBudget';
   record(context, progress, isBad ? 'Warning' : 'Normal', gate.reason, gate.message);
 }
