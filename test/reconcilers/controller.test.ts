@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { expect } from 'chai';
 import type { OSUpgrade } from '../../src/api/monok8s/index.ts';
 import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../src/kube/resources.ts';
@@ -16,7 +18,7 @@ describe('controller on a real API server', function () {
     cluster = await startCluster({ name: 'controller', scheduler: false, nodeMonitorGraceSeconds: 3600 });
     await cluster.installTwinslot();
     fleet = await startFleet(cluster);
-    controller = await startController(cluster);
+    controller = await startController(cluster, ['--allow-http-catalogs']);
   });
   after(async () => {
     await controller?.stop();
@@ -62,6 +64,40 @@ describe('controller on a real API server', function () {
       const { labels, annotations } = await fleet.getNode(name);
       expect(labels['monok8s.io/managed']).to.equal('true');
       expect(annotations).not.to.have.property('monok8s.io/cordoned-by');
+    }
+  });
+
+  it('adds less than two seconds to each node whose agent is done at once', async () => {
+    const names = Array.from({ length: 10 }, (_, i) => `n${i}`);
+    await fleet.makeNodes(...names);
+    const beganMs = performance.now();
+    await fleet.request('up');
+    await complete('up');
+    const secondsPerNode = (performance.now() - beganMs) / 1000 / names.length;
+    expect(secondsPerNode).to.be.below(2);
+    console.log(`    ${secondsPerNode.toFixed(2)} s per node`);
+  });
+
+  it('a catalog behind an address is tried again until it can be read', async () => {
+    await fleet.makeNodes('n1');
+    let isThere = false;
+    const server = createServer((_request, response) => {
+      if (isThere) response.end(catalogOf('v1.35.1'));
+      else response.writeHead(503).end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/images.yaml`;
+    try {
+      await fleet.request('up', { catalog: { url } });
+      const isWaiting = ({ status }: OSUpgrade) => status?.reason === 'CatalogUnreachable';
+      const { status } = await fleet.untilRequest('up', 'waits', isWaiting);
+      expect(status).to.include({ phase: 'Pending' });
+      isThere = true;
+      await complete('up');
+    } finally {
+      server.close();
     }
   });
 

@@ -1,0 +1,563 @@
+import { expect } from 'chai';
+import type { Gate, OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
+import type { NodeState } from '../../../src/domain/node-state.ts';
+import { decideNode, type NodeAction } from '../../../src/reconcilers/node/decide.ts';
+import type { DrainView } from '../../../src/reconcilers/node/decide-drain.ts';
+import { ago, controlPlane, fleet, NOW, NOW_MS, node, pod, progress, request } from '../objects.ts';
+
+interface Case {
+  readonly name: string;
+  readonly nodes?: readonly NodeState[];
+  readonly requests?: readonly OSUpgrade[];
+  readonly progresses?: readonly OSUpgradeProgress[];
+  readonly drain?: DrainView;
+  readonly reserved?: readonly string[];
+  /** Each action of node n1 in short. */
+  readonly actions: readonly string[];
+  readonly watchPods?: boolean;
+  readonly recheckInMs?: number;
+  readonly message?: RegExp;
+}
+
+const staged = { status: { phase: 'Staged', attempt: 1 } } as const;
+const closed = (reason: string, message: string): { gate: Partial<Gate> } => ({
+  gate: { state: 'Closed', attempt: 1, since: NOW, reason, message },
+});
+const drainingSince = (seconds: number, more: Partial<Gate> = {}) =>
+  ({
+    gate: {
+      state: 'Draining',
+      attempt: 1,
+      since: ago(seconds),
+      reason: 'Draining',
+      message: 'the node is being drained',
+      ...more,
+    },
+    status: { phase: 'Draining', attempt: 1 },
+  }) as const;
+const cordoned = { unschedulable: true, annotations: { 'monok8s.io/cordoned-by': 'up-n1-1' } };
+const atGate = [progress({ on: 'n1', ...staged })];
+const drains = [progress({ on: 'n1', ...drainingSince(10) })];
+const newer: OSUpgradeStatus = { rolloutStartedAt: ago(1) };
+const NO_EVICTIONS = new Map();
+const pods = (...list: ReturnType<typeof pod>[]): DrainView => ({ pods: list, asked: NO_EVICTIONS });
+const refusal = { sinceMs: NOW_MS - 60_000, budget: 'web-pdb', message: 'x' };
+
+const cases: Case[] = [
+  { name: 'an agent came: labelled', nodes: [node('n1', { labels: {} })], actions: ['label true'] },
+  {
+    name: 'an agent went: label removed',
+    nodes: [node('n1', { hasAgentPod: false })],
+    actions: ['label false'],
+  },
+  {
+    name: 'an agent that has not reported yet',
+    nodes: [node('n1', { labels: {}, hasReported: false })],
+    actions: [],
+  },
+  {
+    name: 'downloading: nothing to do',
+    progresses: [progress({ on: 'n1', status: { phase: 'Downloading', attempt: 1 } })],
+    actions: [],
+  },
+  { name: 'staged: the drain begins', progresses: atGate, actions: ['gate Draining 1 Draining'] },
+  {
+    name: 'staged again: a gate of an earlier attempt lets nothing through',
+    progresses: [
+      progress({ on: 'n1', gate: { state: 'Open', attempt: 1 }, status: { phase: 'Staged', attempt: 2 } }),
+    ],
+    actions: ['gate Draining 2 Draining'],
+  },
+  {
+    name: 'paused',
+    requests: [request('up', { paused: true })],
+    progresses: atGate,
+    actions: ['gate Closed 1 Paused'],
+    message: /spec\.paused/,
+  },
+  {
+    name: 'paused, and said so',
+    requests: [request('up', { paused: true })],
+    progresses: [
+      progress({
+        on: 'n1',
+        ...staged,
+        ...closed('Paused', 'the request is paused: set spec.paused to false to go on'),
+      }),
+    ],
+    actions: [],
+  },
+  {
+    name: 'window closed',
+    requests: [request('up', { timeWindow: { startTime: '13:00:00', endTime: '14:00:00' } })],
+    progresses: atGate,
+    actions: ['gate Closed 1 WindowClosed'],
+    recheckInMs: 3_600_000,
+  },
+  {
+    name: 'window open: looks again when it closes',
+    requests: [request('up', { timeWindow: { startTime: '11:00:00', endTime: '14:00:00' } })],
+    progresses: atGate,
+    actions: ['gate Draining 1 Draining'],
+    recheckInMs: 7_200_000,
+  },
+  {
+    name: 'paused does not stop a drain',
+    requests: [request('up', { paused: true })],
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(),
+    actions: ['gate Open 1 Drained'],
+  },
+  {
+    name: 'another node drains',
+    nodes: [node('n1'), node('n2')],
+    progresses: [...atGate, progress({ on: 'n2', ...drainingSince(1) })],
+    actions: ['gate Closed 1 BudgetExhausted'],
+    message: /n2 \(at work\)/,
+  },
+  {
+    name: 'another node has just begun, which the cache does not show',
+    nodes: [node('n1'), node('n2')],
+    reserved: ['n2'],
+    progresses: atGate,
+    actions: ['gate Closed 1 BudgetExhausted'],
+  },
+  {
+    name: 'another node only stages',
+    nodes: [node('n1'), node('n2')],
+    progresses: [...atGate, progress({ on: 'n2', ...staged })],
+    actions: ['gate Draining 1 Draining'],
+  },
+  {
+    name: 'another node is NotReady',
+    nodes: [node('n1'), node('n2', { ready: false })],
+    progresses: atGate,
+    actions: ['gate Closed 1 BudgetExhausted'],
+  },
+  {
+    name: 'another node failed and serves: a retry may go',
+    nodes: [node('n1'), node('n2')],
+    progresses: [...atGate, progress({ on: 'n2', status: { phase: 'Failed', attempt: 1 } })],
+    actions: ['gate Draining 1 Draining'],
+  },
+  {
+    name: 'a control-plane node while another is NotReady',
+    nodes: [controlPlane('n1'), controlPlane('n2', { ready: false })],
+    requests: [request('up', { maxUnavailable: 5 })],
+    progresses: atGate,
+    actions: ['gate Closed 1 ControlPlaneOneByOne'],
+  },
+  {
+    name: 'superseded',
+    requests: [request('up'), request('new', {}, newer)],
+    progresses: atGate,
+    actions: ['gate Cancelled 1 Superseded'],
+  },
+  {
+    name: 'superseded before the agent began',
+    requests: [request('up'), request('new', {}, newer)],
+    progresses: [progress({ on: 'n1' })],
+    actions: ['gate Cancelled 1 Superseded'],
+  },
+  {
+    name: 'superseded, and said so',
+    requests: [request('up'), request('new', {}, newer)],
+    progresses: [progress({ on: 'n1', ...staged, gate: { state: 'Cancelled', attempt: 1 } })],
+    actions: [],
+  },
+  {
+    name: 'superseded: what drains finishes',
+    requests: [request('up'), request('new', {}, newer)],
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(),
+    actions: ['gate Open 1 Drained'],
+  },
+  {
+    name: 'superseded: a retry is refused',
+    requests: [request('up'), request('new', {}, newer)],
+    progresses: [
+      progress({
+        on: 'n1',
+        retryNonce: 'a',
+        gate: { state: 'Cancelled', attempt: 1 },
+        status: { phase: 'Failed', attempt: 1 },
+      }),
+    ],
+    actions: ['gate Cancelled 2 Superseded'],
+  },
+  {
+    name: 'lost earlier: a retry is refused',
+    requests: [request('up', {}, { skippedNodes: [{ name: 'n1', reason: 'Superseded', message: '' }] })],
+    progresses: [progress({ on: 'n1', retryNonce: 'a', status: { phase: 'Failed', attempt: 1 } })],
+    actions: ['gate Cancelled 2 Superseded'],
+  },
+  {
+    name: 'another rollout',
+    requests: [request('up', {}, { rollout: 2 })],
+    progresses: atGate,
+    actions: ['gate Cancelled 1 RequestChanged'],
+  },
+  {
+    name: 'changed, and nobody has looked at it yet',
+    requests: [request('up', {}, { rolloutKey: 'old' })],
+    progresses: atGate,
+    actions: ['gate Cancelled 1 RequestChanged'],
+  },
+  {
+    name: 'rejected meanwhile',
+    requests: [request('up', {}, { phase: 'Rejected', reason: 'Downgrade', message: 'x' })],
+    progresses: atGate,
+    actions: ['gate Cancelled 1 Downgrade'],
+  },
+  {
+    name: 'the node is newer by now',
+    nodes: [node('n1', { version: 'v1.36.0' })],
+    progresses: atGate,
+    actions: ['gate Cancelled 1 Downgrade'],
+  },
+  {
+    name: 'ended: nothing to do',
+    progresses: [progress({ on: 'n1', status: { phase: 'Completed', attempt: 1 } })],
+    actions: [],
+  },
+
+  { name: 'draining: cordons first', progresses: drains, actions: ['cordon'], watchPods: false },
+  {
+    name: 'then looks at the pods',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    actions: [],
+    watchPods: true,
+    recheckInMs: 1_790_000,
+  },
+  {
+    name: 'evicts',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(pod('a'), pod('b')),
+    actions: ['evict uid-of-a uid-of-b'],
+    watchPods: true,
+  },
+  {
+    name: 'empty',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(),
+    actions: ['gate Open 1 Drained'],
+    watchPods: false,
+  },
+  {
+    name: 'DaemonSet, mirror, controller and agent stay',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(
+      pod('a', { ownerKind: 'DaemonSet' }),
+      pod('b', { isMirror: true }),
+      pod('c', { namespace: 'mono-system', labels: { 'app.kubernetes.io/name': 'os-controller' } }),
+      pod('d', { namespace: 'mono-system', labels: { 'app.kubernetes.io/name': 'node-agent' } }),
+    ),
+    actions: ['gate Open 1 Drained'],
+  },
+  {
+    name: 'a pod elsewhere that calls itself our controller goes',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(pod('c', { labels: { 'app.kubernetes.io/name': 'os-controller' } })),
+    actions: ['evict uid-of-c'],
+  },
+  {
+    name: 'a finished pod goes',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(pod('a', { phase: 'Succeeded' })),
+    actions: ['evict uid-of-a'],
+  },
+  {
+    name: 'waits for one that terminates, and says so',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(pod('a', { deletionTimestamp: NOW })),
+    actions: ['gate Draining 1 PodTerminating'],
+    message: /pod default\/a/,
+  },
+  {
+    name: 'says nothing in the first seconds',
+    nodes: [node('n1', cordoned)],
+    progresses: [progress({ on: 'n1', ...drainingSince(1) })],
+    drain: pods(pod('a', { deletionTimestamp: NOW })),
+    actions: [],
+    recheckInMs: 2000,
+  },
+  {
+    name: 'refused: names pod, budget and since when',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: { pods: [pod('a')], asked: new Map([['uid-of-a', { retryAtMs: NOW_MS + 4000, refusal }]]) },
+    actions: ['gate Draining 1 PodDisruptionBudget'],
+    message: /^pod default\/a may not be evicted: PodDisruptionBudget web-pdb, since 2026-01-05T11:59:00Z$/,
+    recheckInMs: 4000,
+  },
+  {
+    name: 'refused, and said so: tries again in its time',
+    nodes: [node('n1', cordoned)],
+    progresses: [
+      progress({
+        on: 'n1',
+        ...drainingSince(10, {
+          reason: 'PodDisruptionBudget',
+          message:
+            'pod default/a may not be evicted: PodDisruptionBudget web-pdb, since 2026-01-05T11:59:00Z',
+        }),
+      }),
+    ],
+    drain: {
+      pods: [pod('0', { deletionTimestamp: NOW }), pod('a')],
+      asked: new Map([['uid-of-a', { retryAtMs: NOW_MS, refusal }]]),
+    },
+    actions: ['evict uid-of-a'],
+  },
+  {
+    name: 'asked a moment ago: not again',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: { pods: [pod('a')], asked: new Map([['uid-of-a', { retryAtMs: NOW_MS + 9000 }]]) },
+    actions: [],
+    recheckInMs: 9000,
+  },
+  {
+    name: 'force off',
+    nodes: [node('n1', cordoned)],
+    requests: [request('up', { drain: { force: false } })],
+    progresses: drains,
+    drain: pods(withoutOwner('a')),
+    actions: ['gate Draining 1 PodUnmanaged'],
+    message: /spec\.drain\.force/,
+  },
+  {
+    name: 'emptyDir kept',
+    nodes: [node('n1', cordoned)],
+    requests: [request('up', { drain: { deleteEmptyDirData: false } })],
+    progresses: drains,
+    drain: pods(pod('a', { hasEmptyDir: true })),
+    actions: ['gate Draining 1 PodLocalData'],
+    message: /deleteEmptyDirData/,
+  },
+  {
+    name: 'skip',
+    nodes: [node('n1', cordoned)],
+    requests: [request('up', { drain: { skip: true } })],
+    progresses: drains,
+    actions: ['gate Open 1 Drained'],
+    watchPods: false,
+  },
+  {
+    name: 'skip still cordons',
+    requests: [request('up', { drain: { skip: true } })],
+    progresses: drains,
+    actions: ['cordon'],
+  },
+  {
+    name: 'time is over',
+    nodes: [node('n1', cordoned)],
+    progresses: [
+      progress({
+        on: 'n1',
+        ...drainingSince(1800, { reason: 'PodTerminating', message: 'pod default/a is terminating' }),
+      }),
+    ],
+    drain: pods(pod('a')),
+    actions: ['gate Failed 1 DrainTimeout'],
+    message: /pod default\/a is terminating.*spec\.retryNonce$/,
+  },
+  {
+    name: 'a foreign cordon is not made ours',
+    nodes: [node('n1', { unschedulable: true })],
+    progresses: drains,
+    drain: pods(),
+    actions: ['gate Open 1 Drained'],
+  },
+  {
+    name: 'open: waits for the agent',
+    nodes: [node('n1', cordoned)],
+    progresses: [
+      progress({ on: 'n1', gate: { state: 'Open', attempt: 1 }, status: { phase: 'Draining', attempt: 1 } }),
+    ],
+    actions: [],
+  },
+  {
+    name: 'rebooting: stays cordoned',
+    nodes: [node('n1', { ...cordoned, ready: false })],
+    progresses: [
+      progress({ on: 'n1', gate: { state: 'Open', attempt: 1 }, status: { phase: 'Rebooting', attempt: 1 } }),
+    ],
+    actions: [],
+  },
+
+  {
+    name: 'completed: uncordons',
+    nodes: [node('n1', cordoned)],
+    progresses: [progress({ on: 'n1', status: { phase: 'Completed', attempt: 1 } })],
+    actions: ['uncordon'],
+  },
+  {
+    name: 'failed by the gate: uncordons',
+    nodes: [node('n1', cordoned)],
+    progresses: [
+      progress({
+        on: 'n1',
+        gate: { state: 'Failed', attempt: 1 },
+        status: { phase: 'Draining', attempt: 1 },
+      }),
+    ],
+    actions: ['uncordon'],
+  },
+  {
+    name: 'rolled back, not Ready yet: stays',
+    nodes: [node('n1', { ...cordoned, ready: false })],
+    progresses: [progress({ on: 'n1', status: { phase: 'RolledBack', attempt: 1 } })],
+    actions: [],
+  },
+  {
+    name: 'Ready of the boot before: stays',
+    nodes: [node('n1', { ...cordoned, bootId: 'boot-0' })],
+    progresses: [progress({ on: 'n1', status: { phase: 'RolledBack', attempt: 1 } })],
+    actions: [],
+  },
+  { name: 'the object vanished: uncordons', nodes: [node('n1', cordoned)], actions: ['uncordon'] },
+  {
+    name: 'a foreign cordon stays',
+    nodes: [node('n1', { unschedulable: true })],
+    progresses: [progress({ on: 'n1', status: { phase: 'Completed', attempt: 1 } })],
+    actions: [],
+  },
+
+  {
+    name: 'request deleted, not begun: object deleted',
+    requests: [],
+    progresses: atGate,
+    actions: ['delete up-n1-1'],
+  },
+  {
+    name: 'request deleted, ended: object deleted',
+    requests: [],
+    progresses: [progress({ on: 'n1', status: { phase: 'Completed', attempt: 1 } })],
+    actions: ['delete up-n1-1'],
+  },
+  {
+    name: 'request deleted while it drains: goes on',
+    requests: [],
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: pods(),
+    actions: ['gate Open 1 Drained'],
+  },
+  {
+    name: 'request deleted while it reboots: waits',
+    requests: [],
+    nodes: [node('n1', cordoned)],
+    progresses: [
+      progress({ on: 'n1', gate: { state: 'Open', attempt: 1 }, status: { phase: 'Rebooting', attempt: 1 } }),
+    ],
+    actions: [],
+  },
+  {
+    name: 'another one of the same name: still deleted',
+    requests: [{ ...request('up'), metadata: { name: 'up', uid: 'other', resourceVersion: '1' } }],
+    progresses: atGate,
+    actions: ['delete up-n1-1'],
+  },
+  {
+    name: 'made by hand, request deleted: cancelled, kept',
+    requests: [],
+    progresses: [progress({ on: 'n1', byHand: true, plan: true, ...staged })],
+    actions: ['gate Cancelled 1 RequestDeleted'],
+  },
+  {
+    name: 'made by hand, no such request',
+    requests: [],
+    progresses: [progress({ on: 'n1', byHand: true })],
+    actions: ['refuse up-n1-1 RequestNotFound'],
+  },
+  {
+    name: 'that was refused: nothing more',
+    requests: [],
+    progresses: [progress({ on: 'n1', byHand: true, plan: true, gate: { state: 'Failed', attempt: 1 } })],
+    actions: [],
+  },
+  {
+    name: 'made by hand, without plan: the request gives it',
+    progresses: [progress({ on: 'n1', byHand: true })],
+    actions: [],
+  },
+  {
+    name: 'no such node',
+    nodes: [],
+    progresses: [progress({ on: 'n1', byHand: true })],
+    actions: ['failUnknownNode up-n1-1'],
+  },
+  {
+    name: 'no such node, said so',
+    nodes: [],
+    progresses: [progress({ on: 'n1', byHand: true, status: { phase: 'Failed' } })],
+    actions: [],
+  },
+  {
+    name: 'no such node, asked again',
+    nodes: [],
+    progresses: [progress({ on: 'n1', byHand: true, retryNonce: 'a', status: { phase: 'Failed' } })],
+    actions: ['failUnknownNode up-n1-1'],
+  },
+  { name: 'the node went: its object goes with it', nodes: [], progresses: atGate, actions: [] },
+];
+
+function withoutOwner(name: string): ReturnType<typeof pod> {
+  const { ownerKind: _, ownerUid: __, ...rest } = pod(name);
+  return rest;
+}
+
+function inShort(action: NodeAction): string {
+  switch (action.type) {
+    case 'label':
+      return `label ${action.isManaged}`;
+    case 'gate':
+      return `gate ${action.gate.state} ${action.gate.attempt} ${action.gate.reason}`;
+    case 'evict':
+      return ['evict', ...action.podUids].join(' ');
+    case 'refuse':
+      return `refuse ${action.progress.metadata.name} ${action.why.reason}`;
+    case 'delete':
+    case 'failUnknownNode':
+      return `${action.type} ${action.progress.metadata.name}`;
+    default:
+      return action.type;
+  }
+}
+
+describe('decideNode', () => {
+  for (const want of cases) {
+    it(want.name, () => {
+      const { nodes = [node('n1')], requests = [request('up')], progresses = [] } = want;
+      const decision = decideNode({
+        name: 'n1',
+        fleet: fleet(nodes, requests, progresses),
+        reserved: new Set(want.reserved),
+        drain: want.drain ?? { asked: NO_EVICTIONS },
+        nowMs: NOW_MS,
+        defaultZone: 'UTC',
+        systemNamespace: 'mono-system',
+      });
+      expect(decision.actions.map(inShort)).to.deep.equal(want.actions);
+      if (want.watchPods !== undefined) expect(decision.watchPods).to.equal(want.watchPods);
+      if (want.recheckInMs !== undefined)
+        expect((decision.recheckAtMs ?? 0) - NOW_MS).to.equal(want.recheckInMs);
+      if (want.message !== undefined) {
+        const gates = decision.actions.flatMap(action =>
+          action.type === 'gate' ? [action.gate.message] : [],
+        );
+        expect(gates[0]).to.match(want.message);
+      }
+    });
+  }
+});
