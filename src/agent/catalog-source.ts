@@ -12,6 +12,8 @@ export class CatalogWait extends StalledError {}
 
 const MAX_BYTES = 1_048_576;
 const KEY = 'catalog.yaml';
+const ALLOW =
+  'add with kubectl edit clusterrole node-agent-catalogs: rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]';
 
 /**
  * Makes the reader of inline, url and ConfigMap catalogs.
@@ -33,7 +35,7 @@ async function readConfigMap(client: KubeClient, name: string): Promise<string> 
     if (reasonOf(cause) !== 'Forbidden') throw cause;
     throw new CatalogWait(
       'CatalogForbidden',
-      `the agent may not read ConfigMap ${SYSTEM_NAMESPACE}/${name}: allow get on configmaps in the Role node-agent of that namespace (${messageOf(cause)})`,
+      `the agent may not read ConfigMap ${SYSTEM_NAMESPACE}/${name}: ${ALLOW} (${messageOf(cause)})`,
       { cause },
     );
   });

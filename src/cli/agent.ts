@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { basename, dirname } from 'node:path';
 import type { Command } from 'commander';
 import winston from 'winston';
 import { parse, YAMLParseError } from 'yaml';
@@ -17,7 +18,8 @@ import { createEventRecorder } from '../kube/events.ts';
 const CONFIG_FILE = '/etc/node-agent/agent.yaml';
 
 interface AgentFlags {
-  readonly config: string;
+  readonly config?: string;
+  readonly hostRoot?: string;
   readonly nodeName?: string;
   /** Of the whole program. */
   readonly kubeconfig?: string;
@@ -31,13 +33,17 @@ export function registerAgent(program: Command): void {
     .description(
       'Serves one node: installs images on the slot that is not running, boots them as a trial, keeps them or falls back.',
     )
-    .option('--config <file>', 'configuration (YAML); a missing file means the defaults', CONFIG_FILE)
+    .option('--config <file>', `configuration (YAML); else ${CONFIG_FILE}, which may be missing`)
+    .option(
+      '--host-root <dir>',
+      "where the host's root is mounted, unless the configuration says; else the variable HOST_ROOT, else /",
+    )
     .option('--node-name <name>', 'name of the Node object; else the variable NODE_NAME, else the host name')
     .action(async (_flags: unknown, command: Command) => serve(command.optsWithGlobals<AgentFlags>()));
 }
 
-async function serve({ config: file, nodeName, kubeconfig }: AgentFlags): Promise<void> {
-  const config = await readAgentConfig(file);
+async function serve({ config: file, hostRoot, nodeName, kubeconfig }: AgentFlags): Promise<void> {
+  const config = await readAgentConfig(file, hostRoot ?? process.env.HOST_ROOT);
   const log = createLog(process.env.LOG_LEVEL ?? 'info');
   const ending = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => ending.abort());
@@ -46,7 +52,12 @@ async function serve({ config: file, nodeName, kubeconfig }: AgentFlags): Promis
     log,
     userAgent: `twinslot-agent/${packageJson.version}`,
   });
-  log.info('agent starts', { nodeName: name, version: packageJson.version, config: file });
+  log.info('agent starts', {
+    nodeName: name,
+    version: packageJson.version,
+    config: file ?? CONFIG_FILE,
+    hostRoot: config.hostRoot,
+  });
   const events = createEventRecorder({
     client,
     component: AGENT_NAME,
@@ -65,17 +76,42 @@ async function serve({ config: file, nodeName, kubeconfig }: AgentFlags): Promis
 }
 
 /**
- * Reads the agent's configuration; a missing file means the defaults.
+ * Reads the agent's configuration. A file that is named has to be there; the usual one may be missing, which means the
+ * defaults. `hostRoot` counts unless the file names one.
  * @throws StalledError `ConfigInvalid` with the name of the field
  */
-export async function readAgentConfig(file: string): Promise<AgentConfig> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-    throw new StalledError('ConfigInvalid', `cannot read ${file}: ${messageOf(error)}`, { cause: error });
+export async function readAgentConfig(
+  named: string | undefined,
+  hostRoot = '/',
+  usual = CONFIG_FILE,
+): Promise<AgentConfig> {
+  if (!hostRoot.startsWith('/'))
+    throw new StalledError('ConfigInvalid', `--host-root or HOST_ROOT: "${hostRoot}" must begin with /`);
+  const file = named ?? usual;
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    if (named === undefined && isMissing(cause)) return readNothing(file);
+    throw new StalledError('ConfigInvalid', `cannot read ${file}: ${messageOf(cause)}`, { cause });
   });
-  const read = AgentConfig.safeParse(parseYaml(text, file) ?? {});
+  const settings = parseYaml(text, file) ?? {};
+  const read = AgentConfig.safeParse(isObject(settings) ? { hostRoot, ...settings } : settings);
   if (read.success) return read.data;
   throw new StalledError('ConfigInvalid', `${file}: ${z.prettifyError(read.error)}`, { cause: read.error });
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && !Array.isArray(value);
+
+/** The usual file is missing. Settings under another name are a mistake, not the wish for the defaults. */
+async function readNothing(file: string): Promise<string> {
+  const names = await readdir(dirname(file)).catch(() => []);
+  const others = names.filter(name => !name.startsWith('.'));
+  if (others.length === 0) return '';
+  throw new StalledError(
+    'ConfigInvalid',
+    `${dirname(file)} holds ${others.join(', ')}, but no ${basename(file)}: name the settings (the key of the ConfigMap node-agent-config) ${basename(file)}`,
+  );
 }
 
 function parseYaml(text: string, file: string): unknown {

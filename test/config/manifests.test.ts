@@ -21,15 +21,33 @@ describe('config', () => {
     }
   });
 
-  it('agent: the ConfigMap is a valid configuration whose one setting is where the host is mounted', async () => {
-    const [configMap] = await readObjects('agent/config.yaml');
-    const settings = parse(configMap.data['agent.yaml']);
-    expect(settings).to.deep.equal({ hostRoot: '/host' });
-    expect(AgentConfig.parse(settings).hostRoot).to.equal('/host');
+  it('agent: the settings are optional, and the DaemonSet says where it mounts the host', async () => {
+    const [daemonSet] = await readObjects('agent/daemonset.yaml');
+    const { containers, volumes } = daemonSet.spec.template.spec;
+    const { env, volumeMounts } = containers[0];
+    const mountOf = (name: string) =>
+      volumeMounts.find((mount: { name: string }) => mount.name === name).mountPath;
+    expect(env).to.deep.include({ name: 'HOST_ROOT', value: mountOf('host') });
+    expect(mountOf('config')).to.equal('/etc/node-agent');
+    expect(volumes).to.deep.include({
+      name: 'config',
+      configMap: { name: 'node-agent-config', optional: true },
+    });
   });
 
-  it('agent: what the ConfigMap shows behind # is valid too, and names every setting', async () => {
-    const [configMap] = await readObjects('agent/config.yaml');
+  it('agent: applying the manifests does not touch the settings', async () => {
+    const { resources } = parse(await readFile(join(CONFIG, 'agent', 'kustomization.yaml'), 'utf8'));
+    const lists = await Promise.all(resources.map((file: string) => readObjects(join('agent', file))));
+    expect(lists.flat().map(({ kind }) => kind)).to.deep.equal(['DaemonSet']);
+  });
+
+  it('samples: the settings of the agents are the defaults', async () => {
+    const [configMap] = await readObjects('samples/agent-config.yaml');
+    expect(parse(configMap.data['agent.yaml'])).to.equal(null);
+  });
+
+  it('samples: what the settings show behind # is valid, and names every setting', async () => {
+    const [configMap] = await readObjects('samples/agent-config.yaml');
     const text: string = configMap.data['agent.yaml'];
     const settings = AgentConfig.parse(parse(text.replaceAll(/^# ( *[a-z]\w*:)/gm, '$1')));
     expect(Object.keys(settings).sort()).to.deep.equal(Object.keys(AgentConfig.shape).sort());
