@@ -397,6 +397,14 @@ describe('controller on a real API server', function () {
     await complete('up');
   });
 
+  it('had all rights that it needs, and logged nothing that a person would have to look at', () => {
+    const bad = controller.lines.filter(
+      ({ level, message, reason }) =>
+        level === 'error' || message === 'event not written' || reason === 'Forbidden',
+    );
+    expect(bad).to.deep.equal([]);
+  });
+
   const conditionOf = (status: OSUpgrade['status'], type: string) =>
     status?.conditions?.find(condition => condition.type === type);
 

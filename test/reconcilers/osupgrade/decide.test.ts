@@ -475,7 +475,7 @@ const cases: Case[] = [
   {
     name: "waits for an older request's drain",
     nodes: three,
-    request: request('up', {}, { phase: 'Pending' }),
+    request: request('up', { maxUnavailable: 5 }, { phase: 'Pending' }),
     others: [request('old', {}, older)],
     progresses: [progress({ of: 'old', on: 'n3', ...draining })],
     plans: [],
