@@ -1,0 +1,22 @@
+// What `npm run bench` runs: figures of this machine, as ratios to public tools where there are any to compare with.
+// `npm run bench -- install` measures one part.
+import '../tools/lib/system-path.mjs';
+import { measureInstalls } from './installs.ts';
+import { printTable, type Row } from './table.ts';
+
+const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
+  install: measureInstalls,
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter(name => !(name in PARTS));
+if (unknown.length > 0) {
+  console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  const rows: Row[] = [];
+  for (const [name, measure] of Object.entries(PARTS)) {
+    if (wanted.length === 0 || wanted.includes(name)) rows.push(...(await measure()));
+  }
+  printTable(rows);
+}

@@ -1,0 +1,49 @@
+// One installation by the agent's own write path, in a process of its own: prints what it took as JSON.
+import winston from 'winston';
+import { AgentConfig } from '../src/agent/config.ts';
+import { createStager } from '../src/agent/install/stager.ts';
+import { createSlots } from '../src/agent/slots/slots.ts';
+import { systemClock } from '../src/domain/clock.ts';
+import { cpuMs, memoryOf } from './measure.ts';
+
+/** What one installation took. The start of the process is left out: an agent runs anyway. */
+export interface InstallFigures {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  /** Part of `wallMs` in which the slot was read back. */
+  readonly readBackMs: number;
+  readonly idleMiB: number;
+  readonly peakMiB: number;
+}
+
+const [hostRoot = '', url = '', checksum = '', size = ''] = process.argv.slice(2);
+const config = AgentConfig.parse({ hostRoot, slots: { A: '/a.img', B: '/b.img' } });
+const log = winston.createLogger({ silent: true });
+const slots = createSlots(config, log);
+const stager = createStager({ slots, config, log, clock: systemClock, random: Math.random });
+const { B: slot } = await slots.inspect();
+
+const idleMiB = memoryOf(process.pid).nowMiB;
+const start = { wallMs: performance.now(), cpuMs: cpuMs() };
+let readBackFromMs = 0;
+await stager.stage(
+  { image: { url, checksum, size: Number(size) }, slot, stallMs: 60_000 },
+  {
+    signal: new AbortController().signal,
+    onProgress: ({ phase, bytesDone }) => {
+      if (phase === 'Installing' && bytesDone > 0) readBackFromMs ||= performance.now();
+    },
+    onRetry: (reason, message) => {
+      throw new Error(`${reason}: ${message}`);
+    },
+  },
+);
+const endMs = performance.now();
+const figures: InstallFigures = {
+  wallMs: endMs - start.wallMs,
+  cpuMs: cpuMs() - start.cpuMs,
+  readBackMs: endMs - readBackFromMs,
+  idleMiB,
+  peakMiB: memoryOf(process.pid).peakMiB,
+};
+console.log(JSON.stringify(figures));
