@@ -37,38 +37,70 @@ function outageOf(node: NodeState, input: BudgetInput): Outage | undefined {
   return input.failed.has(node.name) ? 'failed' : undefined;
 }
 
+/** The places that are left for taking nodes out of service. */
+export interface Budget {
+  /** Why a node must not be taken out of service now; `undefined` if it may. */
+  refusalOf(node: NodeState): Refusal | undefined;
+  /** Counts a node as at work from now on. */
+  take(node: NodeState): void;
+}
+
 /**
- * Tells why a node must not be taken out of service now; `undefined` if it may. The node itself does not count: one
- * that is cordoned already costs nothing more. Control-plane nodes go one at a time whatever the budget.
+ * Counts once, for any number of questions. A node that is asked about does not count itself: one that is cordoned
+ * already costs nothing more. Control-plane nodes go one at a time whatever the budget.
  */
-export function budgetRefusal(node: NodeState, input: BudgetInput): Refusal | undefined {
-  const out = outages(input.selected, node, input);
+export function createBudget(input: BudgetInput): Budget {
+  const out = outages(input.selected, input);
+  const outControlPlane = outages(input.all.filter(isControlPlane), input);
   const allowed = allowedUnavailable(input.maxUnavailable, input.selected.length);
-  if (out.length + 1 > allowed) {
-    return {
-      reason: 'BudgetExhausted',
-      message: `maxUnavailable allows ${allowed} of ${input.selected.length} nodes, and out of service: ${list(out)}`,
-    };
-  }
-  if (!isControlPlane(node)) return undefined;
-  const others = outages(input.all.filter(isControlPlane), node, input);
-  if (others.length === 0) return undefined;
   return {
-    reason: 'ControlPlaneOneByOne',
-    message: `control-plane nodes go one at a time, and out of service: ${list(others)}`,
+    refusalOf: node => {
+      if (countWithout(out, node) + 1 > allowed) {
+        return {
+          reason: 'BudgetExhausted',
+          message: `maxUnavailable allows ${allowed} of ${input.selected.length} nodes, and out of service: ${namesWithout(out, node)}`,
+        };
+      }
+      if (!isControlPlane(node) || countWithout(outControlPlane, node) === 0) return undefined;
+      return {
+        reason: 'ControlPlaneOneByOne',
+        message: `control-plane nodes go one at a time, and out of service: ${namesWithout(outControlPlane, node)}`,
+      };
+    },
+    take: node => {
+      out.set(node.name, 'at work');
+      if (isControlPlane(node)) outControlPlane.set(node.name, 'at work');
+    },
   };
 }
 
-const outages = (nodes: readonly NodeState[], except: NodeState, input: BudgetInput): string[] =>
-  nodes.flatMap(node => {
-    const outage = node.name === except.name ? undefined : outageOf(node, input);
-    return outage === undefined ? [] : [`${node.name} (${outage})`];
-  });
+type Outages = Map<string, Outage>;
+
+function outages(nodes: readonly NodeState[], input: BudgetInput): Outages {
+  const found: Outages = new Map();
+  for (const node of nodes) {
+    const outage = outageOf(node, input);
+    if (outage !== undefined) found.set(node.name, outage);
+  }
+  return found;
+}
+
+const countWithout = (out: Outages, { name }: NodeState): number => out.size - (out.has(name) ? 1 : 0);
+
+/** Asked for thousands of nodes, so it looks at no more than it names. */
+function namesWithout(out: Outages, except: NodeState): string {
+  const names: string[] = [];
+  for (const [name, outage] of out) {
+    if (names.length === MAX_LISTED) break;
+    if (name !== except.name) names.push(`${name} (${outage})`);
+  }
+  return withRest(names, countWithout(out, except));
+}
 
 const MAX_LISTED = 5;
 
 /** The first few of a list, and how many there are beyond. */
-export const list = (items: readonly string[]): string =>
-  items.length <= MAX_LISTED
-    ? items.join(', ')
-    : `${items.slice(0, MAX_LISTED).join(', ')} and ${items.length - MAX_LISTED} more`;
+export const list = (items: readonly string[]): string => withRest(items.slice(0, MAX_LISTED), items.length);
+
+const withRest = (shown: readonly string[], total: number): string =>
+  total > shown.length ? `${shown.join(', ')} and ${total - shown.length} more` : shown.join(', ');

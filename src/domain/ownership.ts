@@ -36,6 +36,12 @@ export function isNewer(claim: Claim, than: Claim): boolean {
   return differenceMs === 0 ? claim.uid > than.uid : differenceMs > 0;
 }
 
+/** The claims that win over a claim, newest first. */
+export const newerThan = (claim: Claim, claims: readonly Claim[]): Claim[] =>
+  claims
+    .filter(other => other.uid !== claim.uid && isNewer(other, claim))
+    .toSorted((left, right) => (isNewer(left, right) ? -1 : 1));
+
 /**
  * Tells by which newer claim a node was taken from a claim, now or earlier in its rollout; `undefined` if it was not.
  * What was lost stays lost, so that deleting a request never starts another change.
@@ -46,10 +52,7 @@ export function supersededBy(
   claims: readonly Claim[],
   lost: LostNodes,
 ): string | undefined {
-  const newer = claims.filter(
-    other => other.uid !== claim.uid && isNewer(other, claim) && other.selects(node),
-  );
-  const [newest] = newer.toSorted((left, right) => (isNewer(left, right) ? -1 : 1));
+  const [newest] = newerThan(claim, claims).filter(other => other.selects(node));
   if (newest !== undefined) return `${newest.title} is newer and selects the node`;
   return lost === 'all' || lost.has(node.name) ? 'a newer request took the node over before' : undefined;
 }

@@ -1,5 +1,5 @@
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { type BudgetInput, budgetRefusal } from './budget.ts';
+import { type BudgetInput, createBudget } from './budget.ts';
 import { isControlPlane, isManaged, type NodeState } from './node-state.ts';
 import { byAge, isActive } from './progress.ts';
 import { isSameVersion, parseVersion } from './version.ts';
@@ -121,17 +121,15 @@ export interface Choice {
 
 /** Chooses the nodes that get a plan now: control-plane nodes first, then by name, as many as the budget allows. */
 export function chooseNodes(verdicts: readonly NodeVerdict[], input: ChoiceInput): Choice {
-  const atWork = new Set(input.budget.atWork);
+  const budget = createBudget(input.budget);
   const workersHold = holdOfWorkers(verdicts, input);
   const chosen: NodeVerdict[] = [];
   const judged = verdicts.toSorted(byTurn).map(entry => {
     if (entry.state !== 'waiting' || entry.reason !== '') return entry;
     const refusal =
-      input.hold ??
-      (isControlPlane(entry.node) ? undefined : workersHold) ??
-      budgetRefusal(entry.node, { ...input.budget, atWork });
+      input.hold ?? (isControlPlane(entry.node) ? undefined : workersHold) ?? budget.refusalOf(entry.node);
     if (refusal !== undefined) return { ...entry, ...refusal };
-    atWork.add(entry.node.name);
+    budget.take(entry.node);
     chosen.push(entry);
     return { ...entry, state: 'running' as const };
   });

@@ -1,10 +1,20 @@
 import semver from 'semver';
 
+const MAX_REMEMBERED = 1000;
+const remembered = new Map<string, semver.SemVer | undefined>();
+
 /** Reads `v1.35.3`, `1.35.3`, `1.35` or `2`; `undefined` for anything that is no version. */
-export const parseVersion = (text: string): semver.SemVer | undefined =>
-  semver.parse(text, { loose: true }) ??
-  (/^v?\d+(\.\d+)?$/.test(text) ? semver.coerce(text) : null) ??
-  undefined;
+export function parseVersion(text: string): semver.SemVer | undefined {
+  // Thousands of nodes run the same few versions, and each is judged on every change.
+  if (remembered.has(text)) return remembered.get(text);
+  const version =
+    semver.parse(text, { loose: true }) ??
+    (/^v?\d+(\.\d+)?$/.test(text) ? semver.coerce(text) : null) ??
+    undefined;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(text, version);
+  return version;
+}
 
 /** Same version, with or without the leading `v`. Texts that are no versions are compared as they are. */
 export function isSameVersion(left: string, right: string): boolean {

@@ -1,5 +1,5 @@
 import type { Gate, OSUpgrade, OSUpgradeProgress } from '../../api/monok8s/index.ts';
-import { budgetRefusal, nodesOf } from '../../domain/budget.ts';
+import { createBudget, nodesOf } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { holdOf } from '../../domain/hold.ts';
 import { isSelected, type NodeState } from '../../domain/node-state.ts';
@@ -93,11 +93,11 @@ function whyNotNow(
   const draining = nodesOf(fleet.progresses, other => other !== progress && hasBegunDraining(other));
   if (draining.has(node.name))
     return { reason: 'OtherPlanRunning', message: 'another plan is being worked on here' };
-  return budgetRefusal(node, {
+  return createBudget({
     maxUnavailable: spec.maxUnavailable,
     selected: fleet.nodes.filter(other => other === node || isSelected(other, spec.nodeSelector)),
     all: fleet.nodes,
     atWork: new Set([...draining, ...reserved]),
     failed: new Set(),
-  });
+  }).refusalOf(node);
 }

@@ -3,7 +3,7 @@ import { ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
 import { nodesOf } from '../../domain/budget.ts';
 import { type Hold, holdOf } from '../../domain/hold.ts';
 import { isSelected, type NodeState } from '../../domain/node-state.ts';
-import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
+import { claimOf, lostNodesOf, newerThan, supersededBy } from '../../domain/ownership.ts';
 import { hasBegunDraining, isActive, isFor } from '../../domain/progress.ts';
 import { chooseNodes, judgeNode, type NodeVerdict } from '../../domain/rollout.ts';
 import { rolloutKeyOf, rolloutMark } from '../../domain/rollout-key.ts';
@@ -151,6 +151,8 @@ function judgeAll(
   const byNode = Map.groupBy(ofRollout, ({ spec }) => spec.nodeName);
   const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
   const claim = claimOf({ ...request, status: { ...base, phase: 'Accepted' } });
+  // Once for all nodes: most claims are those of requests that were done long ago.
+  const rivals = claim === undefined ? [] : newerThan(claim, fleet.claims);
   const isSameRollout = request.status?.rollout === base.rollout;
   const lost = isSameRollout ? lostNodesOf(request) : new Set<string>();
   const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
@@ -162,7 +164,7 @@ function judgeAll(
       judgeNode(node, {
         target: base.image.version,
         isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
-        supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, fleet.claims, lost)),
+        supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, rivals, lost)),
         progressesOf: ({ name }) => byNode.get(name) ?? [],
         handMadeOf: ({ name }) => handMade.get(name) ?? [],
         otherPlanOn: ({ name }) =>
