@@ -2,7 +2,7 @@ import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
 import { chooseTask, oldestFirst } from './attempt.ts';
 import type { AgentDeps } from './deps.ts';
-import { type SlotView, type Snapshot, type Task, versionOf } from './snapshot.ts';
+import { type SlotView, type Snapshot, type Staging, type Task, versionOf } from './snapshot.ts';
 import type { TrialRecord } from './state.ts';
 
 /** How long the reboot that was asked for is waited for before the node is looked at again. */
@@ -11,8 +11,10 @@ const REBOOT_PATIENCE_MS = 60_000;
 /** Reads everything that the next step depends on. */
 export async function gather(deps: AgentDeps): Promise<Snapshot> {
   const { caches, state, job, memory, clock } = deps;
+  // Looked at once, and first: what is read of the slots afterwards is never older than what the job says.
+  const staging = job.view();
   const [slots, bootId, trial, marker, uptimeMs] = await Promise.all([
-    readSlots(deps),
+    readSlots(deps, staging),
     deps.host.bootId(),
     state.trial.load(),
     state.marker.load(),
@@ -29,7 +31,7 @@ export async function gather(deps: AgentDeps): Promise<Snapshot> {
     slots,
     bootId,
     uptimeMs,
-    staging: job.view(),
+    staging,
     isRebooting: rebootAskedMs !== undefined && nowMs - rebootAskedMs < REBOOT_PATIENCE_MS,
     settings: deps.settings,
     ...(task && { task }),
@@ -47,10 +49,9 @@ function ownObjects({ caches, status, nodeName }: AgentDeps): OSUpgradeProgress[
   return oldestFirst(own.map(status.newest));
 }
 
-async function readSlots({ slots, bootLoader, job, memory }: AgentDeps): Promise<SlotView> {
+async function readSlots({ slots, bootLoader, memory }: AgentDeps, staging: Staging): Promise<SlotView> {
   try {
-    const isWriting = job.view().type === 'running';
-    const layout = isWriting && memory.layout ? memory.layout : await slots.inspect();
+    const layout = staging.type === 'running' && memory.layout ? memory.layout : await slots.inspect();
     memory.layout = layout;
     return { ok: true, layout, boot: await bootLoader.read() };
   } catch (error) {

@@ -14,6 +14,7 @@ import { messageOf, StalledError } from '../domain/errors.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/connection.ts';
 import { createEventRecorder } from '../kube/events.ts';
+import type { CliContext } from './context.ts';
 
 const CONFIG_FILE = '/etc/node-agent/agent.yaml';
 
@@ -26,7 +27,7 @@ interface AgentFlags {
 }
 
 /** Adds `ctl agent`, which serves one node until SIGTERM. */
-export function registerAgent(program: Command): void {
+export function registerAgent(program: Command, { signal }: Pick<CliContext, 'signal'>): void {
   program
     .command('agent')
     .summary("run a node's agent (what the DaemonSet node-agent runs)")
@@ -39,14 +40,17 @@ export function registerAgent(program: Command): void {
       "where the host's root is mounted, unless the configuration says; else the variable HOST_ROOT, else /",
     )
     .option('--node-name <name>', 'name of the Node object; else the variable NODE_NAME, else the host name')
-    .action(async (_flags: unknown, command: Command) => serve(command.optsWithGlobals<AgentFlags>()));
+    .action(async (_flags: unknown, command: Command) =>
+      serve(command.optsWithGlobals<AgentFlags>(), signal),
+    );
 }
 
-async function serve({ config: file, hostRoot, nodeName, kubeconfig }: AgentFlags): Promise<void> {
+async function serve(
+  { config: file, hostRoot, nodeName, kubeconfig }: AgentFlags,
+  signal: AbortSignal,
+): Promise<void> {
   const config = await readAgentConfig(file, hostRoot ?? process.env.HOST_ROOT);
   const log = createLog(process.env.LOG_LEVEL ?? 'info');
-  const ending = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => ending.abort());
   const name = nodeName ?? process.env.NODE_NAME ?? hostname();
   const client = createKubeClient(await loadConnection({ kubeconfig, environment: process.env }), {
     log,
@@ -68,7 +72,7 @@ async function serve({ config: file, hostRoot, nodeName, kubeconfig }: AgentFlag
   const { version: agentVersion } = packageJson;
   const parts = { nodeName: name, agentVersion, config, client, events, clock: systemClock, log };
   try {
-    await runAgent({ ...parts, random: Math.random }, ending.signal);
+    await runAgent({ ...parts, random: Math.random }, signal);
     log.info('agent ends', { nodeName: name });
   } finally {
     await client.close();

@@ -16,6 +16,7 @@ import { createEventRecorder } from '../kube/events.ts';
 import { runWithLeadership } from '../kube/leader-election.ts';
 import { runController } from '../reconcilers/controller.ts';
 import { createMetrics } from '../reconcilers/metrics.ts';
+import type { CliContext } from './context.ts';
 
 interface ControllerFlags {
   readonly namespace: string;
@@ -37,7 +38,7 @@ function parseSeconds(text: string): number {
 }
 
 /** Adds `ctl controller`, which runs until SIGTERM. Several may run: one leads, the others stand by. */
-export function registerController(program: Command): void {
+export function registerController(program: Command, { signal }: Pick<CliContext, 'signal'>): void {
   program
     .command('controller')
     .summary('run the controller (what the Deployment os-controller runs)')
@@ -59,21 +60,21 @@ export function registerController(program: Command): void {
       Intl.DateTimeFormat().resolvedOptions().timeZone,
     )
     .option('--metrics-address <address>', 'serve /healthz, /readyz and /metrics there, for example :8080')
-    .action(async (_flags: unknown, command: Command) => serve(command.optsWithGlobals<ControllerFlags>()));
+    .action(async (_flags: unknown, command: Command) =>
+      serve(command.optsWithGlobals<ControllerFlags>(), signal),
+    );
 }
 
-async function serve(flags: ControllerFlags): Promise<void> {
+async function serve(flags: ControllerFlags, signal: AbortSignal): Promise<void> {
   const log = createLog(process.env.LOG_LEVEL ?? 'info');
-  const ending = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => ending.abort());
   const connection = await loadConnection({ kubeconfig: flags.kubeconfig, environment: process.env });
   const client = createKubeClient(connection, {
     log,
     userAgent: `${CONTROLLER_NAME}/${packageJson.version}`,
   });
   try {
-    await introduce(client, log, ending.signal);
-    await lead(client, flags, log, ending.signal);
+    await introduce(client, log, signal);
+    await lead(client, flags, log, signal);
     log.info('controller ends');
   } finally {
     await client.close();

@@ -10,11 +10,13 @@ import { registerStatus } from './status.ts';
 const PROGRAMS = {
   agent: {
     summary: "run a node's agent (what the DaemonSet node-agent runs)",
-    register: async (program: Command) => (await import('./agent.ts')).registerAgent(program),
+    register: async (program: Command, context: CliContext) =>
+      (await import('./agent.ts')).registerAgent(program, context),
   },
   controller: {
     summary: 'run the controller (what the Deployment os-controller runs)',
-    register: async (program: Command) => (await import('./controller.ts')).registerController(program),
+    register: async (program: Command, context: CliContext) =>
+      (await import('./controller.ts')).registerController(program, context),
   },
 } as const;
 
@@ -62,14 +64,18 @@ async function buildProgram(args: readonly string[], context: CliContext): Promi
   registerStatus(program, context);
   registerRetry(program, context);
   registerCatalog(program, context);
-  await registerPrograms(program, args);
+  await registerPrograms(program, args, context);
   return program;
 }
 
-async function registerPrograms(program: Command, args: readonly string[]): Promise<void> {
+async function registerPrograms(
+  program: Command,
+  args: readonly string[],
+  context: CliContext,
+): Promise<void> {
   const wanted = commandWord(args);
   for (const [name, { summary, register }] of Object.entries(PROGRAMS)) {
-    if (name === wanted) await register(program);
+    if (name === wanted) await register(program, context);
     else program.command(name).description(summary);
   }
 }
