@@ -77,10 +77,7 @@ function createCaches(options: ControllerOptions, { requests, nodes, onRequestGo
       log: options.log,
       clock: options.clock,
       random: options.random,
-      onChange: change => {
-        fleet.invalidate();
-        onChange(change);
-      },
+      onChange,
     });
     started.push(informer);
     return informer;

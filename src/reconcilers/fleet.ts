@@ -30,23 +30,25 @@ export interface Fleet {
   readonly claims: readonly Claim[];
 }
 
-/** Gives the fleet, and puts it together anew only after something changed. */
+/** Gives the fleet as the caches have it at this moment. */
 export interface FleetView {
   read(): Fleet;
-  /** To be called on every change of a cache. */
-  invalidate(): void;
 }
 
-/** Makes the view of a set of caches. */
+/** Makes the view of a set of caches. It is put together anew only if one of them has changed. */
 export function createFleetView(world: World): FleetView {
+  let seen: readonly unknown[] = [];
   let fleet: Fleet | undefined;
   return {
     read: () => {
-      fleet ??= readFleet(world);
+      // Not by their changes: those that touch nothing but a resource version are not told, and a write with the
+      // version before would be a conflict for ever.
+      const lists = Object.values(world).map(lister => lister.list());
+      if (fleet === undefined || lists.some((list, index) => list !== seen[index])) {
+        seen = lists;
+        fleet = readFleet(world);
+      }
       return fleet;
-    },
-    invalidate: () => {
-      fleet = undefined;
     },
   };
 }
