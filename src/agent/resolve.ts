@@ -1,9 +1,9 @@
-import type { NodePlan, OSUpgrade, PinnedImage, PlanImage } from '../api/monok8s/index.ts';
+import type { NodePlan, OSUpgrade, PinnedImage } from '../api/monok8s/index.ts';
 import { CONTROLLER_NAME, SYSTEM_NAMESPACE } from '../api/monok8s/index.ts';
-import { isLoopbackHost } from '../domain/address.ts';
 import { parseCatalog, resolveImage } from '../domain/catalog.ts';
 import type { Clock } from '../domain/clock.ts';
 import { isTransient, messageOf, reasonOf } from '../domain/errors.ts';
+import { PLAN_LIMITS, toPlanImage } from '../domain/plan-image.ts';
 import { inStyleOf } from '../domain/version.ts';
 import { judgeVersionChange } from '../domain/version-change.ts';
 import { LEASES, OSUPGRADES } from '../kube/resources.ts';
@@ -111,17 +111,10 @@ function handMadePlan(image: PinnedImage, requested: string): NodePlan {
     rollout: 0,
     targetVersion: inStyleOf(requested === 'stable' ? image.version : requested, image.version),
     versionField: 'VERSION_ID',
-    image: planImageOf(image),
-    limits: { stallSeconds: 600, trialSeconds: 900 },
+    image: toPlanImage(image),
+    limits: PLAN_LIMITS,
     gate: { state: 'Closed', attempt: 0, reason: '', message: '' },
   };
-}
-
-/** A catalog's entry as a plan carries it. An image on the node itself may come over plain http. */
-export function planImageOf({ version, url, ...image }: PinnedImage): PlanImage {
-  const { protocol, hostname } = new URL(url);
-  const isLocal = protocol === 'http:' && isLoopbackHost(hostname);
-  return { ...image, url, ...(isLocal && { flagSafe: true }), ...(image.clientCert && { mtls: true }) };
 }
 
 const hasController = async (client: KubeClient): Promise<boolean> =>

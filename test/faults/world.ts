@@ -57,7 +57,13 @@ export class World {
   /** What the good image's entry says, for a row to spoil. */
   entry(change: Partial<PlanImage> = {}): PlanImage {
     const { image, server } = this;
-    return { url: `${server.url}${IMAGE_PATH}`, checksum: image.checksum, size: image.sizeBytes, ...change };
+    return {
+      url: `${server.url}${IMAGE_PATH}`,
+      checksum: image.checksum,
+      size: image.sizeBytes,
+      flagSafe: true,
+      ...change,
+    };
   }
 
   /** A plan whose gate is open: the agent goes through without a controller. */

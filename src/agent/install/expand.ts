@@ -1,4 +1,5 @@
 import { Decompress } from 'fzstd';
+import { toBlocks } from './blocks.ts';
 import { imageInvalid, type Packing } from './image-format.ts';
 import { expandByProgram, startZstd } from './zstd-program.ts';
 
@@ -6,17 +7,19 @@ import { expandByProgram, startZstd } from './zstd-program.ts';
 const LIBRARY_SLICE_BYTES = 4096;
 
 /**
- * Expands a fetched file.
+ * Expands a fetched file, in blocks of `BLOCK_BYTES` of which the last may be shorter. A block is valid until the next
+ * but one is asked for.
  * @param source is not closed at an error, so that the caller can read on
  * @throws StalledError `ImageInvalid`
  */
 export async function* expand(packing: Packing, source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  if (packing === 'plain') {
-    for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;
-    return;
-  }
-  const child = await startZstd();
-  yield* child === undefined ? expandByLibrary(source) : expandByProgram(child, source);
+  const zstd = packing === 'zstd' ? await startZstd() : undefined;
+  if (zstd !== undefined) yield* expandByProgram(zstd, source);
+  else yield* toBlocks(packing === 'zstd' ? expandByLibrary(source) : allOf(source));
+}
+
+async function* allOf(source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;
 }
 
 /** Expands without the `zstd` program, several times slower. */

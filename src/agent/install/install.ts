@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import { StalledError } from '../../domain/errors.ts';
 import type { StagedImage, StageProgress, StageRequest } from '../ports.ts';
-import { toBlocks } from './blocks.ts';
 import { expand } from './expand.ts';
 import { parseSuperblock, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET } from './ext4-superblock.ts';
 import { type Fetched, watchFetched } from './fetched.ts';
-import { detectPacking, imageInvalid } from './image-format.ts';
-import { digestOnDisk } from './read-back.ts';
+import { detectPacking, HEAD_BYTES, imageInvalid } from './image-format.ts';
+import { createReadBack, type ReadBack } from './read-back.ts';
 import { createSlotWriter, type SlotWriter } from './slot-writer.ts';
+import { openUnbuffered } from './unbuffered.ts';
 import { assertChecksum, assertSize } from './verify.ts';
 
 /** A packing needs so many bytes to be told. */
@@ -32,43 +31,74 @@ export interface InstallOptions {
 export type Install = (source: AsyncIterator<Buffer>, options: InstallOptions) => Promise<StagedImage>;
 
 /**
- * The plain engine: hash, expand, write, flush, compare the digests, read back, reveal. Memory stays constant.
+ * The plain engine: hash, expand, write, flush, read back what is flushed while more comes, compare, reveal. Memory
+ * stays constant.
  * @throws StalledError as `Stager.stage` says; whatever `source` throws
  */
 export const install: Install = async (source, options) => {
-  const { request, handle, onProgress } = options;
-  const fetched = watchFetched(source, bytesDone => {
-    onProgress({ phase: 'Downloading', bytesDone, bytesTotal: options.fetchedTotal() });
+  const unbuffered = await openUnbuffered(options.request.slot.path, options.log);
+  const readBack = createReadBack({
+    handle: unbuffered ?? options.handle,
+    signal: options.signal,
+    onBytes: end => tellReadBack(end),
   });
-  const writer = createSlotWriter(handle, request.slot.sizeBytes);
-  const expandedDigest = await writeExpanded(fetched, writer, options);
-  const digest = fetched.digest();
-  const expandedBytes = writer.bytesTaken();
-  onProgress({ phase: 'Installing', bytesDone: 0, bytesTotal: expandedBytes });
-  assertChecksum(request.image.checksum, digest);
-  assertSize(request.image.size, expandedBytes);
-  assertWhole(writer);
-  await writer.flush();
-  await assertOnDisk(writer, expandedDigest, options);
-  const superblockHash = await writer.reveal(`ROOT-${request.slot.name}`);
-  return { checksum: `sha256:${digest}`, expandedBytes, superblockHash };
+  const { slot } = options.request;
+  const writer = createSlotWriter(options.handle, slot.sizeBytes, {
+    unbuffered,
+    onFlushed: readBack.flushed,
+  });
+  let [readBackEnd, expandedBytes] = [0, 0];
+  const tellReadBack = (end: number): void => {
+    readBackEnd = end;
+    if (expandedBytes > 0)
+      options.onProgress({ phase: 'Installing', bytesDone: end, bytesTotal: expandedBytes });
+  };
+  try {
+    const digest = await transfer(source, { ...options, writer, readBack });
+    expandedBytes = writer.bytesTaken();
+    tellReadBack(readBackEnd);
+    await writer.flush();
+    await readBack.settled();
+    const superblockHash = await writer.reveal(`ROOT-${slot.name}`);
+    return { checksum: `sha256:${digest}`, expandedBytes, superblockHash };
+  } finally {
+    await writer.settled();
+    await readBack.settled().catch(() => undefined);
+    await unbuffered?.close();
+  }
 };
 
-/** Brings everything but the first bytes onto the slot; returns the digest of all of it. */
-async function writeExpanded(fetched: Fetched, writer: SlotWriter, options: InstallOptions): Promise<string> {
-  const { request, signal } = options;
-  const hash = createHash('sha256');
+interface Ways extends InstallOptions {
+  readonly writer: SlotWriter;
+  readonly readBack: ReadBack;
+}
+
+/** Brings the image onto the slot, all but its first bytes; returns the digest of the fetched file, which is right. */
+async function transfer(source: AsyncIterator<Buffer>, ways: Ways): Promise<string> {
+  const { image } = ways.request;
+  const fetched = watchFetched(source, bytesDone => {
+    ways.onProgress({ phase: 'Downloading', bytesDone, bytesTotal: ways.fetchedTotal() });
+  });
+  await writeExpanded(fetched, ways);
+  const digest = fetched.digest();
+  assertChecksum(image.checksum, digest);
+  assertSize(image.size, ways.writer.bytesTaken());
+  assertWhole(ways.writer);
+  return digest;
+}
+
+async function writeExpanded(fetched: Fetched, { request, signal, writer, readBack }: Ways): Promise<void> {
   try {
     const packing = detectPacking(await fetched.peek(PACKING_BYTES));
-    for await (const block of toBlocks(expand(packing, fetched.bytes))) {
+    for await (const block of expand(packing, fetched.bytes)) {
       signal.throwIfAborted();
       assertSize(request.image.size, writer.bytesTaken() + block.length, 'so far');
+      const withheld = writer.bytesTaken() === 0 ? HEAD_BYTES : 0;
+      readBack.expect(block.subarray(withheld), writer.bytesTaken() + withheld);
       await writer.write(block);
-      hash.update(block);
     }
     signal.throwIfAborted();
     if (writer.bytesTaken() === 0) throw imageInvalid('the image is empty', 'give a raw ext4 file system');
-    return hash.digest('hex');
   } catch (error) {
     // A damaged file mostly shows as one that cannot be read; that it is damaged is the better thing to say.
     const isReadOn = error instanceof StalledError && error.reason === 'ImageInvalid';
@@ -88,22 +118,5 @@ function assertWhole(writer: SlotWriter): void {
   throw imageInvalid(
     `the image ends after ${writer.bytesTaken()} bytes, but its file system has ${facts.sizeBytes}`,
     'make the image of the whole file system',
-  );
-}
-
-async function assertOnDisk(writer: SlotWriter, expected: string, options: InstallOptions): Promise<void> {
-  const bytes = writer.bytesTaken();
-  const found = await digestOnDisk({
-    path: options.request.slot.path,
-    head: writer.head(),
-    bytes,
-    signal: options.signal,
-    log: options.log,
-    onBytes: bytesDone => options.onProgress({ phase: 'Installing', bytesDone, bytesTotal: bytes }),
-  });
-  if (found === expected) return;
-  throw new StalledError(
-    'ReadBackMismatch',
-    `the slot does not read back as it was written (sha256 ${found} instead of ${expected}): replace the disk`,
   );
 }

@@ -1,63 +1,97 @@
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import type { Logger } from 'winston';
+import type { FileHandle } from 'node:fs/promises';
 import { StalledError } from '../../domain/errors.ts';
-import { errnoOf } from '../host/errno.ts';
 import { alignedBuffer, BLOCK_BYTES } from './blocks.ts';
+import { createFingerprint } from './fingerprint.ts';
 
 /** Unbuffered reads begin at multiples of this. */
 const PAGE_BYTES = 4096;
 
-/** What to read back, and whom to tell. */
+/** What to read back from, and whom to tell. */
 export interface ReadBackOptions {
-  readonly path: string;
-  /** The first bytes of the image, which are not on the slot yet. */
-  readonly head: Buffer;
-  /** Bytes of the whole image. */
-  readonly bytes: number;
+  /** Past the page cache where that is possible: the cache would only repeat what was put into it. */
+  readonly handle: FileHandle;
   readonly signal: AbortSignal;
-  readonly log: Logger;
-  onBytes(done: number): void;
+  /** Everything up to here has been read back. */
+  onBytes(end: number): void;
 }
 
-/**
- * SHA-256 of what the disk gives back, hex: past the page cache, which would only repeat what was put into it.
- * @throws StalledError `ReadBackMismatch` if the disk cannot be read
- */
-export async function digestOnDisk(options: ReadBackOptions): Promise<string> {
-  const hash = createHash('sha256').update(options.head);
-  const handle = await openUnbuffered(options);
-  try {
-    const buffer = alignedBuffer(BLOCK_BYTES);
-    let at = options.head.length;
-    while (at < options.bytes) {
-      options.signal.throwIfAborted();
-      const { bytesRead } = await handle.read(buffer, 0, BLOCK_BYTES, at);
-      if (bytesRead === 0 || (bytesRead < PAGE_BYTES && at + bytesRead < options.bytes))
-        throw new Error(`the slot ends at byte ${at}`);
-      // The next read has to begin at a page again.
-      const whole = at + bytesRead < options.bytes ? bytesRead - (bytesRead % PAGE_BYTES) : bytesRead;
-      const useful = Math.min(whole, options.bytes - at);
-      hash.update(buffer.subarray(0, useful));
-      at += useful;
-      options.onBytes(at);
+/** Compares what the disk gives back with what was written to it, close behind the writer. */
+export interface ReadBack {
+  /** Remembers at most `BLOCK_BYTES` that are going to be written at `start`, a multiple of a page. In order. */
+  expect(bytes: Buffer, start: number): void;
+  /** Everything before `end` has been flushed, and is read back in the background. */
+  flushed(end: number): void;
+  /**
+   * Resolves when everything that was flushed has been compared. Never left unanswered when `flushed` was called.
+   * @throws StalledError `ReadBackMismatch`; the signal's reason
+   */
+  settled(): Promise<void>;
+}
+
+interface Written {
+  readonly start: number;
+  readonly end: number;
+  readonly fingerprint: Buffer;
+}
+
+/** Follows one writer. */
+export function createReadBack({ handle, signal, onBytes }: ReadBackOptions): ReadBack {
+  const fingerprintOf = createFingerprint();
+  const waiting: Written[] = [];
+  let buffer: Buffer | undefined;
+  let work: Promise<void> = Promise.resolve();
+
+  const compare = async ({ start, end, fingerprint }: Written): Promise<void> => {
+    signal.throwIfAborted();
+    buffer ??= alignedBuffer(BLOCK_BYTES);
+    const found = await readRange(handle, buffer, start, end);
+    if (!fingerprintOf(found, start).equals(fingerprint)) throw mismatch(start, end);
+    onBytes(end);
+  };
+  const compareAll = async (flushedEnd: number): Promise<void> => {
+    for (let next = waiting[0]; next !== undefined && next.end <= flushedEnd; next = waiting[0]) {
+      waiting.shift();
+      await compare(next);
     }
-  } catch (cause) {
-    options.signal.throwIfAborted();
-    throw new StalledError('ReadBackMismatch', 'the slot cannot be read back: check the disk', { cause });
-  } finally {
-    await handle.close();
-  }
-  return hash.digest('hex');
+  };
+  return {
+    expect: (bytes, start) => {
+      waiting.push({ start, end: start + bytes.length, fingerprint: fingerprintOf(bytes, start) });
+    },
+    flushed: end => {
+      work = work.then(() => compareAll(end));
+      // Told by `settled`; until then it must not count as unhandled.
+      work.catch(() => undefined);
+    },
+    settled: () => work,
+  };
 }
 
-async function openUnbuffered({ path, log }: ReadBackOptions): Promise<FileHandle> {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_DIRECT);
-  } catch (error) {
-    if (errnoOf(error) !== 'EINVAL') throw error;
-    log.debug('the file system of the slot cannot be read past the page cache', { path });
-    return open(path, constants.O_RDONLY);
+/** @throws StalledError `ReadBackMismatch` if the disk cannot be read */
+async function readRange(handle: FileHandle, buffer: Buffer, start: number, end: number): Promise<Buffer> {
+  const wanted = end - start;
+  let got = 0;
+  while (got < wanted) {
+    // The length of an unbuffered read is of whole pages, like its place in the file and in memory.
+    const length = Math.ceil((wanted - got) / PAGE_BYTES) * PAGE_BYTES;
+    const { bytesRead } = await handle.read(buffer, got, length, start + got).catch((cause: unknown) => {
+      throw unreadable(start, cause);
+    });
+    const isLast = got + bytesRead >= wanted;
+    const useful = isLast ? bytesRead : bytesRead - (bytesRead % PAGE_BYTES);
+    if (useful === 0) throw unreadable(start, new Error(`the slot ends at byte ${start + got + bytesRead}`));
+    got += useful;
   }
+  return buffer.subarray(0, wanted);
 }
+
+const unreadable = (start: number, cause: unknown): StalledError =>
+  new StalledError('ReadBackMismatch', `the slot cannot be read back at byte ${start}: check the disk`, {
+    cause,
+  });
+
+const mismatch = (start: number, end: number): StalledError =>
+  new StalledError(
+    'ReadBackMismatch',
+    `the slot does not read back as it was written (bytes ${start} to ${end}): replace the disk`,
+  );

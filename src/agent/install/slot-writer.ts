@@ -7,6 +7,8 @@ import { flush, writeAll } from './write-all.ts';
 
 /** So much is on its way to the disk at most: a flush at the very end alone would take minutes. */
 const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
+/** Unbuffered writes are of whole pages. */
+const PAGE_BYTES = 4096;
 
 /** Writes an image to a slot so that it can be found only when it is whole. */
 export interface SlotWriter {
@@ -14,6 +16,8 @@ export interface SlotWriter {
   write(block: Buffer): Promise<void>;
   /** Waits until everything but the first bytes is on the disk. */
   flush(): Promise<void>;
+  /** Waits until nothing is written any more, whether that fails or not. */
+  settled(): Promise<void>;
   /** The first bytes of the image, which are still withheld. */
   head(): Buffer;
   /** How many bytes were taken. */
@@ -22,12 +26,24 @@ export interface SlotWriter {
   reveal(label: string): Promise<string>;
 }
 
+/** What a writer may be told besides. */
+export interface SlotWriterOptions {
+  /** The same slot, opened to be written past the page cache: an image shall not push out what the node works with. */
+  readonly unbuffered?: FileHandle | undefined;
+  /** Everything before `end` is on the disk, save the first bytes. */
+  onFlushed?(end: number): void;
+}
+
 /**
  * A writer for one image. The first write, and nothing before it, destroys the slot's superblock: an image that turns
  * out to be none leaves the slot as it was.
  * @throws StalledError `ImageTooLarge`, `ImageInvalid`, `SlotWriteFailed` from its methods
  */
-export function createSlotWriter(handle: FileHandle, slotBytes: number): SlotWriter {
+export function createSlotWriter(
+  handle: FileHandle,
+  slotBytes: number,
+  { unbuffered, onFlushed }: SlotWriterOptions = {},
+): SlotWriter {
   let head = Buffer.alloc(0);
   let [taken, sinceFlush] = [0, 0];
   let writing: Promise<void> = Promise.resolve();
@@ -40,6 +56,11 @@ export function createSlotWriter(handle: FileHandle, slotBytes: number): SlotWri
     await destroySuperblock(handle);
     return block.subarray(HEAD_BYTES);
   };
+  const flushAll = async (): Promise<void> => {
+    const end = taken;
+    await flush(handle);
+    onFlushed?.(end);
+  };
   return {
     write: async block => {
       const at = taken;
@@ -47,19 +68,21 @@ export function createSlotWriter(handle: FileHandle, slotBytes: number): SlotWri
       const rest = at === 0 ? await begin(block) : block;
       taken += block.length;
       await writing;
-      writing = quiet(writeAll(handle, rest, at === 0 ? HEAD_BYTES : at));
+      const isWhole = rest.length % PAGE_BYTES === 0;
+      writing = quiet(writeAll((isWhole && unbuffered) || handle, rest, at === 0 ? HEAD_BYTES : at));
       sinceFlush += block.length;
       if (sinceFlush < FLUSH_EVERY_BYTES) return;
       sinceFlush = 0;
       await flushing;
       await writing;
-      flushing = quiet(flush(handle));
+      flushing = quiet(flushAll());
     },
     flush: async () => {
       await writing;
       await flushing;
-      await flush(handle);
+      await flushAll();
     },
+    settled: async () => void (await Promise.allSettled([writing, flushing])),
     head: () => head,
     bytesTaken: () => taken,
     reveal: label => reveal(handle, head, label),

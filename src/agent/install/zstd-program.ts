@@ -3,29 +3,41 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { TransientError } from '../../domain/errors.ts';
 import { errnoOf } from '../host/errno.ts';
+import { type BlockReader, openBlockReader } from './block-reader.ts';
 import { imageInvalid } from './image-format.ts';
 
-type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+type Child = ChildProcessByStdio<Writable, null, Readable>;
+
+/** The running `zstd` program, and what it prints. */
+export interface Zstd {
+  readonly child: Child;
+  readonly output: BlockReader;
+}
 
 /** Starts the `zstd` program; undefined if the machine has none. */
-export async function startZstd(): Promise<Child | undefined> {
-  const child = spawn('zstd', ['-d', '-c', '-q'], { stdio: ['pipe', 'pipe', 'pipe'] });
+export async function startZstd(): Promise<Zstd | undefined> {
+  const output = await openBlockReader();
+  const child = spawnZstd(output);
   // Writing to a program that has ended is told by its exit code, not by a crash of ours.
   child.stdin.on('error', () => undefined);
   try {
     await once(child, 'spawn');
-    return child;
+    return { child, output };
   } catch (error) {
+    output.destroy();
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
 
 /**
- * Expands by the `zstd` program. It is killed as soon as nobody wants its output any more.
+ * Expands by the `zstd` program, in blocks. It is killed as soon as nobody wants its output any more.
  * @throws StalledError `ImageInvalid` with what zstd says; whatever `source` throws
  */
-export async function* expandByProgram(child: Child, source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+export async function* expandByProgram(
+  { child, output }: Zstd,
+  source: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
   const closed = once(child, 'close');
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -35,7 +47,7 @@ export async function* expandByProgram(child: Child, source: AsyncIterator<Buffe
   // Looked at below; until then a failure must not count as unhandled.
   feeding.catch(() => undefined);
   try {
-    for await (const chunk of child.stdout) yield chunk;
+    yield* output.blocks();
     const [code] = await closed;
     // A program that gave up is not waited for with the next bytes: the server may be silent.
     if (typeof code === 'number' && code !== 0) {
@@ -45,7 +57,7 @@ export async function* expandByProgram(child: Child, source: AsyncIterator<Buffe
     if (code !== 0) throw new TransientError('ExpandingInterrupted', 'the zstd program was killed');
   } finally {
     child.kill('SIGKILL');
-    child.stdout.destroy();
+    output.destroy();
     child.stdin.destroy();
   }
 }
@@ -77,3 +89,12 @@ const drained = (child: Child): Promise<void> =>
     child.stdin.once('drain', done).once('close', done).once('error', done);
     child.once('exit', done);
   });
+
+function spawnZstd({ programsEnd }: BlockReader): Child {
+  try {
+    return spawn('zstd', ['-d', '-c', '-q'], { stdio: ['pipe', programsEnd, 'pipe'] });
+  } finally {
+    // The program has an end of its own now; its exit has to close the last one.
+    programsEnd.destroy();
+  }
+}

@@ -33,16 +33,17 @@ export interface HttpClient {
 /** A client with connections of its own, so that nothing of one image is shared with another. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { url, credentials } = options;
-  const own = newAgent(options, credentials.client);
+  const own = newAgent(options, url.protocol, credentials.client);
   // Whoever the server redirects to gets neither the client certificate nor the password.
-  const foreign = newAgent(options, undefined);
+  let foreign: Agent | undefined;
   const authorization: Record<string, string> = url.username === '' ? {} : { authorization: basicOf(url) };
   return {
     get: async (headers, signal) => {
       let at = url;
       for (let followed = 0; ; followed++) {
         const isOwn = at.host === url.host && at.protocol === url.protocol;
-        const response = await send(isOwn ? own : foreign, at, {
+        if (!isOwn) foreign ??= newAgent(options, 'https:', undefined);
+        const response = await send((isOwn ? undefined : foreign) ?? own, at, {
           headers: { 'accept-encoding': 'identity', ...headers, ...(isOwn ? authorization : {}) },
           signal,
         });
@@ -55,7 +56,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       }
     },
     close: async () => {
-      await Promise.all([own.destroy(), foreign.destroy()]);
+      await Promise.all([own.destroy(), foreign?.destroy()]);
     },
   };
 }
@@ -78,8 +79,13 @@ async function send(
   }
 }
 
-function newAgent({ credentials, silenceMs }: HttpClientOptions, client: ClientCredentials['client']): Agent {
-  const ca = credentials.ca ?? systemRoots();
+function newAgent(
+  { credentials, silenceMs }: HttpClientOptions,
+  protocol: string,
+  client: ClientCredentials['client'],
+): Agent {
+  // Reading the system's list takes a quarter of a second, so it is not read for nothing.
+  const ca = credentials.ca ?? (protocol === 'https:' ? systemRoots() : undefined);
   return new Agent({
     allowH2: false,
     headersTimeout: silenceMs,

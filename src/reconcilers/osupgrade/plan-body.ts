@@ -4,13 +4,11 @@ import {
   type NodePlan,
   type OSUpgrade,
   type OSUpgradeStatus,
-  type PlanImage,
 } from '../../api/monok8s/index.ts';
-import { isLoopbackHost } from '../../domain/address.ts';
 import type { NodeState } from '../../domain/node-state.ts';
+import { PLAN_LIMITS, toPlanImage } from '../../domain/plan-image.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 
-const LIMITS = { stallSeconds: 600, trialSeconds: 900 };
 const CLOSED: Gate = { state: 'Closed', attempt: 0, since: null, reason: '', message: '' };
 
 /** The plan of a request's rollout, its gate closed. */
@@ -22,19 +20,8 @@ export function planOf(request: OSUpgrade, status: OSUpgradeStatus): NodePlan {
     targetVersion: image?.version ?? request.spec.version,
     versionField: 'VERSION_ID',
     ...(image === undefined ? {} : { image: toPlanImage(image) }),
-    limits: LIMITS,
+    limits: PLAN_LIMITS,
     gate: CLOSED,
-  };
-}
-
-/** An image on the node itself may come over plain http. */
-function toPlanImage({ version: _, ...image }: NonNullable<OSUpgradeStatus['image']>): PlanImage {
-  const url = URL.parse(image.url);
-  const isLocal = url?.protocol === 'http:' && isLoopbackHost(url.hostname);
-  return {
-    ...image,
-    ...(isLocal ? { flagSafe: true } : {}),
-    ...(image.clientCert === undefined ? {} : { mtls: true }),
   };
 }
 

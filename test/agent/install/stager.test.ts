@@ -17,7 +17,7 @@ describe('staging an image', function () {
   let [old, image]: Image[] = [];
   let server: ImageServer;
   let host: StagingHost;
-  let plan: { url: string; checksum: string; size: number };
+  let plan: { url: string; checksum: string; size: number; flagSafe: boolean };
 
   before(async () => {
     old = await buildImage({ version: 'v1.34.1', sizeMiB: 16, fillMiB: 1 });
@@ -30,7 +30,7 @@ describe('staging an image', function () {
     host = await StagingHost.make(old.path, 32 * MIB);
     server.setFaults('/image');
     server.serve('/image', image.zstPath);
-    plan = { url: `${server.url}/image`, checksum: image.checksum, size: image.sizeBytes };
+    plan = { url: `${server.url}/image`, checksum: image.checksum, size: image.sizeBytes, flagSafe: true };
   });
   afterEach(() => host.remove());
 
@@ -39,7 +39,7 @@ describe('staging an image', function () {
     const path = join(host.root, 'other');
     await writeFile(path, bytes);
     server.serve('/image', path);
-    return { url: plan.url, checksum: await checksumOf(path) };
+    return { url: plan.url, checksum: await checksumOf(path), flagSafe: true };
   };
   const expectDestroyed = async () => expect((await host.headOfB()).every(byte => byte === 0)).to.equal(true);
   const expectUntouched = async () =>
@@ -63,6 +63,7 @@ describe('staging an image', function () {
     server.serve('/image', plain.path);
     await host.stage({
       url: plan.url,
+      flagSafe: true,
       checksum: plain.rawChecksum.toUpperCase().replace('SHA256', 'sha256'),
     });
     await runProgram('e2fsck', '-fn', host.slotB);
@@ -214,7 +215,9 @@ describe('staging an image', function () {
 
   it('refuses a file system larger than the slot before it writes anything', async () => {
     await truncate(host.slotB, 20 * MIB);
-    expect((await host.refusal({ url: plan.url, checksum: plan.checksum })).reason).to.equal('ImageTooLarge');
+    expect((await host.refusal({ url: plan.url, checksum: plan.checksum, flagSafe: true })).reason).to.equal(
+      'ImageTooLarge',
+    );
     await expectUntouched();
   });
 
@@ -281,12 +284,14 @@ describe('staging an image', function () {
   });
 
   it('says in the log that an http address is insecure', async () => {
-    await host.stage({ ...plan, flagSafe: true });
+    await host.stage(plan);
     expect(host.log.lines.join('\n')).to.contain('insecure');
   });
 
-  it('refuses an http address elsewhere without flagSafe', async () => {
-    const { reason, message } = await host.refusal({ ...plan, url: 'http://images.example.invalid/i' });
+  it('refuses an http address without flagSafe, and asks nobody for it', async () => {
+    const before = server.requests.length;
+    const { reason, message } = await host.refusal({ ...plan, flagSafe: false });
+    expect(server.requests).to.have.length(before);
     expect(reason).to.equal('InsecureAddress');
     expect(message).to.contain('insecure').and.to.contain('flagSafe');
   });
@@ -299,7 +304,7 @@ describe('staging an image', function () {
     const bytes = await readFile(path);
     const digest = createHash('sha256').update(bytes).digest('hex');
     server.serve('/image', path);
-    await host.stage({ url: plan.url, checksum: `sha256:${digest}` });
+    await host.stage({ url: plan.url, checksum: `sha256:${digest}`, flagSafe: true });
     await runProgram('e2fsck', '-fn', host.slotB);
   });
 });

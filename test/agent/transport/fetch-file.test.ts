@@ -54,7 +54,7 @@ describe('fetching a file', () => {
     answers = script;
     const address = server.address();
     const url = new URL(`http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/f`);
-    const client = createHttpClient({ url, flagSafe: false, credentials: {}, silenceMs: 2000 });
+    const client = createHttpClient({ url, flagSafe: true, credentials: {}, silenceMs: 2000 });
     let nowMs = 0;
     const source = fetchFile({
       client,

@@ -35,7 +35,7 @@ describe('http client', () => {
     }
   });
 
-  const get = async (url: string, credentials: ClientCredentials = {}, flagSafe = false): Promise<string> => {
+  const get = async (url: string, credentials: ClientCredentials = {}, flagSafe = true): Promise<string> => {
     const httpClient = createHttpClient({ url: new URL(url), flagSafe, credentials, silenceMs: 5000 });
     try {
       const { response } = await httpClient.get({}, new AbortController().signal);
