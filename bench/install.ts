@@ -27,7 +27,7 @@ const idleMiB = memoryOf(process.pid).nowMiB;
 const start = { wallMs: performance.now(), cpuMs: cpuMs() };
 let readBackFromMs = 0;
 await stager.stage(
-  { image: { url, checksum, size: Number(size) }, slot, stallMs: 60_000 },
+  { image: { url, checksum, size: Number(size), flagSafe: true }, slot, stallMs: 60_000 },
   {
     signal: new AbortController().signal,
     onProgress: ({ phase, bytesDone }) => {

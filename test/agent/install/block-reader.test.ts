@@ -24,7 +24,8 @@ describe('block reader', () => {
       const reader = await openBlockReader();
       reader.programsEnd.end(wanted);
       const got: number[] = [];
-      let [at, before] = [0, Buffer.alloc(0)];
+      let at = 0;
+      let before: Buffer = Buffer.alloc(0);
       for await (const block of reader.blocks()) {
         // Lets everything come that there is room for.
         for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
