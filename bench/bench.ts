@@ -2,10 +2,12 @@
 // `npm run bench -- install` measures one part.
 import '../tools/lib/system-path.mjs';
 import { measureInstalls } from './installs.ts';
+import { measureFleet } from './rollout.ts';
 import { printTable, type Row } from './table.ts';
 
 const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   install: measureInstalls,
+  fleet: measureFleet,
 };
 
 const wanted = process.argv.slice(2);

@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildImage, type Image } from '../test/env/images.ts';
+import { serve } from './image-host.ts';
 import type { InstallFigures } from './install.ts';
 import { median, output } from './measure.ts';
 import { type Row, say } from './table.ts';
@@ -82,15 +81,6 @@ async function fillSlot(path: string): Promise<void> {
   for (let written = 0; written < IMAGE.sizeMiB * MIB; written += block.length) await handle.write(block);
   await handle.sync();
   await handle.close();
-}
-
-async function serve(stack: AsyncDisposableStack, file: string): Promise<string> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'serve.ts'), file], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  stack.defer(() => void child.kill());
-  const [line] = await once(child.stdout, 'data');
-  return String(line).trim();
 }
 
 async function installOnce(root: string, url: string, image: Image): Promise<InstallFigures> {

@@ -25,6 +25,8 @@ const API_SERVER_GRACE_MS = 2_000;
 export interface ProgramOptions extends NodeMonitor {
   readonly controllerManager?: boolean;
   readonly scheduler?: boolean;
+  /** Added to the API server's command line. */
+  readonly apiServerFlags?: readonly string[];
 }
 
 /** The running programs of one cluster. */
@@ -49,7 +51,7 @@ export async function startPrograms(
 ): Promise<Programs> {
   const probe = new Agent({ connect: { ca: authority.certificatePem, ...adminTls(authority) } });
   const etcd = startEtcd(site);
-  let apiServer = startApiServer(site);
+  let apiServer = startApiServer(site, options.apiServerFlags);
   const others: Daemon[] = [];
   const untilServed = (path: string, what: string): Promise<void> => {
     const url = `${serverUrlOf(site)}${path}`;
@@ -71,7 +73,7 @@ export async function startPrograms(
   }
   return {
     async startApiServer() {
-      if (apiServer.hasExited) apiServer = startApiServer(site);
+      if (apiServer.hasExited) apiServer = startApiServer(site, options.apiServerFlags);
       await untilServed('/readyz', 'the API server is ready');
     },
     stopApiServer: () => apiServer.terminate(API_SERVER_GRACE_MS),

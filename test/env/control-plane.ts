@@ -52,7 +52,7 @@ export function startEtcd(site: ControlPlaneSite): Daemon {
 export const etcdSocket = (site: ControlPlaneSite): string => join(site.dir, 'etcd:1');
 
 /** Starts the API server with RBAC and Node authorization, as a production cluster has them. */
-export const startApiServer = (site: ControlPlaneSite): Daemon =>
+export const startApiServer = (site: ControlPlaneSite, flags: readonly string[] = []): Daemon =>
   start(site, 'kube-apiserver', [
     `--etcd-servers=unix://${etcdSocket(site)}`,
     // Compaction happens when a test asks for it.
@@ -72,6 +72,7 @@ export const startApiServer = (site: ControlPlaneSite): Daemon =>
     // no pod here reads.
     '--disable-admission-plugins=ServiceAccount',
     '--allow-privileged',
+    ...flags,
   ]);
 
 /** How soon the controller manager notices that a kubelet is silent. */

@@ -11,6 +11,7 @@ type LogLine = Readonly<Record<string, unknown>> & { readonly message: string };
 /** The real controller, a process of its own with the rights that it has in production. */
 export interface ControllerProcess {
   readonly username: string;
+  readonly pid: number;
   readonly lines: readonly LogLine[];
   /** Resolves when it has logged this. */
   untilLogged(message: string): Promise<LogLine>;
@@ -64,6 +65,7 @@ export async function startController(
   const { username } = await untilLogged('controller starts');
   return {
     username: String(username),
+    pid: child.pid ?? 0,
     lines,
     untilLogged,
     stop: () => end('SIGTERM'),

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Cluster, startCluster } from '../test/env/cluster.ts';
+import { type ControllerProcess, startController } from '../test/env/controller-process.ts';
+import { buildImage, type Image } from '../test/env/images.ts';
+import type { EmulatedNode } from '../test/env/node/emulated-node.ts';
+import { startNode } from '../test/env/node/start-node.ts';
+import { prepareAudit } from './audit.ts';
+import { serve } from './image-host.ts';
+import { memoryOf } from './measure.ts';
+import { say } from './table.ts';
+
+const IMAGE = { version: 'v1.35.1', sizeMiB: 512, fillMiB: 205 };
+const OLD_VERSION = 'v1.34.1';
+const NODES = ['node-1', 'node-2', 'node-3'];
+const ROLLOUT_TIMEOUT_MS = 300_000;
+
+/** A real control plane with the controller and a few emulated nodes, each with its agent. */
+export interface Fleet {
+  readonly cluster: Cluster;
+  readonly controller: ControllerProcess;
+  readonly nodes: readonly EmulatedNode[];
+  /** The API server's account of what our programs ask of it. */
+  readonly auditFile: string;
+  readonly image: Image;
+  readonly imageUrl: string;
+}
+
+/** Starts everything; it ends with `stack`. */
+export async function startFleet(stack: AsyncDisposableStack): Promise<Fleet> {
+  say('images');
+  const image = await buildImage(IMAGE);
+  const imageUrl = await serve(stack, image.zstPath);
+  say('starting a control plane, a controller and three nodes');
+  const dir = await mkdtemp(join(tmpdir(), 'bench-audit-'));
+  stack.defer(() => rm(dir, { recursive: true, force: true }));
+  const { flags, file: auditFile } = await prepareAudit(dir);
+  const cluster = await startCluster({ name: 'bench', apiServerFlags: flags });
+  stack.defer(() => cluster.stop());
+  await cluster.installTwinslot();
+  const controller = await startController(cluster, ['--lease-seconds=15']);
+  stack.defer(async () => void (await controller.stop()));
+  const nodes: EmulatedNode[] = [];
+  for (const name of NODES) {
+    const node = await startNode(cluster, { name, version: OLD_VERSION, slotMiB: IMAGE.sizeMiB });
+    stack.defer(() => node.stop());
+    nodes.push(node);
+  }
+  const managed = ['get', 'nodes', '-l', 'monok8s.io/managed=true', '-o', 'name'];
+  while ((await cluster.kubectl(managed)).stdout.trim().split('\n').length < NODES.length) await delay(200);
+  return { cluster, controller, nodes, auditFile, image, imageUrl };
+}
+
+/** Upgrades all nodes, one after the other. Resolves to the highest memory of any agent until its node rebooted. */
+export async function upgradeAll({
+  cluster,
+  nodes,
+  image,
+  imageUrl,
+}: Fleet): Promise<{ agentPeakMiB: number }> {
+  const file = join(cluster.dir, 'upgrade.yaml');
+  await writeFile(file, requestText(image, imageUrl));
+  await cluster.kubectl(['apply', '-f', file]);
+  const endMs = performance.now() + ROLLOUT_TIMEOUT_MS;
+  let agentPeakMiB = 0;
+  for (let turn = 0; performance.now() < endMs; turn++) {
+    for (const { agent } of nodes) agentPeakMiB = Math.max(agentPeakMiB, peakOf(agent.pid));
+    await delay(100);
+    if (turn % 20 === 19 && (await isComplete(cluster))) return { agentPeakMiB };
+  }
+  throw new Error(`the rollout has not ended after ${ROLLOUT_TIMEOUT_MS / 1000} s`);
+}
+
+function peakOf(pid: number | undefined): number {
+  try {
+    return pid === undefined ? 0 : memoryOf(pid).peakMiB;
+  } catch {
+    // It has ended meanwhile.
+    return 0;
+  }
+}
+
+async function isComplete(cluster: Cluster): Promise<boolean> {
+  const path = 'jsonpath={.status.conditions[?(@.type=="Complete")].status}';
+  return (await cluster.kubectl(['get', 'osupgrade', 'bench', '-o', path])).stdout === 'True';
+}
+
+const requestText = (image: Image, imageUrl: string): string => `apiVersion: monok8s.io/v1alpha1
+kind: OSUpgrade
+metadata: { name: bench }
+spec:
+  version: ${image.version}
+  nodeSelector: {}
+  catalog:
+    inline: |
+      stable: ${image.version}
+      images:
+        - version: ${image.version}
+          url: ${imageUrl}
+          checksum: ${image.checksum}
+          size: ${image.sizeBytes}
+`;
