@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from 'winston';
-import { StalledError, TransientError } from '../../domain/errors.ts';
+import { messageOf, StalledError, TransientError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import type { Host } from '../ports.ts';
 import { hostPath } from './host-path.ts';
@@ -44,9 +44,9 @@ export function rebootArgv(config: Pick<HostConfig, 'hostRoot' | 'rebootCommand'
 async function reboot(config: HostConfig, log: Logger): Promise<void> {
   const argv = rebootArgv(config, false);
   log.info('asking the host to reboot', { command: argv.join(' ') });
-  const result = await run(argv, { timeoutMs: REBOOT_COMMAND_TIMEOUT_MS });
-  // Armed before the answer is judged: init may have begun although its client failed.
+  // Before anything can fail: init may have begun although its client failed, or it may never answer.
   forceLater(config, log);
+  const result = await run(argv, { timeoutMs: REBOOT_COMMAND_TIMEOUT_MS });
   if (result.code !== 0) {
     throw new TransientError('RebootFailed', `${argv.join(' ')} did not work: ${endOf(result)}`);
   }
@@ -69,7 +69,14 @@ async function checkHealth(
 ): Promise<{ healthy: boolean; message: string }> {
   if (config.healthCommand === undefined)
     return { healthy: true, message: 'no health command is configured' };
-  const result = await run(config.healthCommand, { timeoutMs: config.healthTimeoutSeconds * 1000, signal });
+  const timeoutMs = config.healthTimeoutSeconds * 1000;
+  const result = await run(config.healthCommand, { timeoutMs, signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    // Not there, or not to be run: a system that cannot be checked is not healthy, and its trial has to say so.
+    return { cannotRun: messageOf(error) };
+  });
+  if ('cannotRun' in result)
+    return { healthy: false, message: `the health command cannot be run: ${result.cannotRun}` };
   if (result.timedOut) {
     return {
       healthy: false,

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { StalledError } from '../../domain/errors.ts';
 import { errnoOf } from './errno.ts';
 
@@ -18,12 +19,16 @@ export interface RunResult {
   readonly timedOut: boolean;
 }
 
+/** What a program left running may hold its output open; that is not waited for longer. */
+const OUTPUT_GRACE_MS = 500;
+
 /** Where system programs lie that a user's search path leaves out. */
 const SYSTEM_PROGRAMS = '/usr/sbin';
 
 /**
  * Runs a program to its end and collects what it prints. The whole process group is killed when time is over or
- * `signal` fires, so that nothing of it stays behind.
+ * `signal` fires, so that nothing of it stays behind. It always resolves soon after that: neither what was started
+ * beside the group nor a program that the kernel does not let die (a disk or a server that hangs) is waited for.
  * @throws StalledError `ProgramMissing` if there is no such program
  */
 export async function run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
@@ -41,32 +46,49 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
 
 async function runOnce(argv: readonly string[], options: RunOptions): Promise<RunResult> {
   const [program = '', ...args] = argv;
-  options.signal?.throwIfAborted();
+  const { signal } = options;
+  signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    let timedOut = false;
-    const kill = () => killGroup(child.pid);
-    const timer = setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, options.timeoutMs);
-    options.signal?.addEventListener('abort', kill, { once: true });
     const out = collect(child.stdout, options.maxOutputBytes);
     const err = collect(child.stderr, options.maxOutputBytes);
-    const end = () => {
+    let timedOut = false;
+    let grace: NodeJS.Timeout | undefined;
+    const settle = (act: () => void) => {
       clearTimeout(timer);
-      options.signal?.removeEventListener('abort', kill);
+      clearTimeout(grace);
+      signal?.removeEventListener('abort', stop);
+      letGo(child);
+      act();
     };
-    child.once('error', error => {
-      end();
-      reject(error);
-    });
-    child.once('close', code => {
-      end();
-      if (options.signal?.aborted) return reject(options.signal.reason);
-      resolve({ code: code ?? undefined, stdout: out(), stderr: err(), timedOut });
-    });
+    const end = (code: number | null) =>
+      settle(() =>
+        signal?.aborted
+          ? reject(signal.reason)
+          : resolve({ code: code ?? undefined, stdout: out(), stderr: err(), timedOut }),
+      );
+    const endSoon = (code: number | null) => {
+      grace ??= setTimeout(() => end(code), OUTPUT_GRACE_MS);
+    };
+    const stop = () => {
+      killGroup(child.pid);
+      endSoon(null);
+    };
+    const timer = setTimeout(() => {
+      timedOut = true;
+      stop();
+    }, options.timeoutMs);
+    signal?.addEventListener('abort', stop, { once: true });
+    child.once('error', error => settle(() => reject(error)));
+    child.once('exit', endSoon).once('close', end);
   });
+}
+
+/** Whatever of it still lives does not keep this process. */
+function letGo(child: ChildProcessByStdio<null, Readable, Readable>): void {
+  child.stdout.destroy();
+  child.stderr.destroy();
+  child.unref();
 }
 
 function killGroup(pid: number | undefined): void {

@@ -49,6 +49,14 @@ describe('host', () => {
     expect(String(error)).to.contain('exit code 3: busy');
   });
 
+  it('forces a reboot later although the command could not even be started', async () => {
+    const command = join(root, 'reboot-command');
+    const failed = host({ rebootCommand: [command], rebootTimeoutSeconds: 1 }).reboot();
+    expect(await failed.catch(reasonOf)).to.equal('ProgramMissing');
+    await writeFile(command, `#!/bin/sh\necho again > ${root}/rebooted\n`, { mode: 0o755 });
+    await until(async () => (await readFile(join(root, 'rebooted'), 'utf8').catch(() => '')) === 'again\n');
+  });
+
   it('asks the init of the host', () => {
     expect(rebootArgv({ hostRoot: '/' }, false)).to.deep.equal(['systemctl', 'reboot']);
     expect(rebootArgv({ hostRoot: '/host' }, true)).to.deep.equal([
@@ -79,6 +87,33 @@ describe('host', () => {
     {
       what: 'a command that does not end',
       healthCommand: ['sh', '-c', 'sleep 60 & sleep 60'],
+      want: { healthy: false, message: 'the health command did not end within 1 s' },
+    },
+    {
+      what: 'a command that is not there',
+      healthCommand: ['/no/such/check'],
+      want: {
+        healthy: false,
+        message:
+          'the health command cannot be run: the program /no/such/check is not there: install it where the agent runs: spawn /no/such/check ENOENT',
+      },
+    },
+    {
+      what: 'a command that may not be run',
+      healthCommand: ['/etc/passwd'],
+      want: {
+        healthy: false,
+        message: 'the health command cannot be run: spawn /etc/passwd EACCES',
+      },
+    },
+    {
+      what: 'a command that leaves a service running, which holds its output',
+      healthCommand: ['sh', '-c', 'setsid sleep 20 & echo fine'],
+      want: { healthy: true, message: 'exit code 0: fine' },
+    },
+    {
+      what: 'a command that does not end, with a service that is out of reach',
+      healthCommand: ['sh', '-c', 'setsid sleep 20 & sleep 60'],
       want: { healthy: false, message: 'the health command did not end within 1 s' },
     },
   ]) {
