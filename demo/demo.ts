@@ -4,6 +4,7 @@ import { eventually } from '../test/env/wait.ts';
 import { bold, chapter, dim, liveBlock, progressLines, say, showCommand } from './screen.ts';
 import {
   buildImages,
+  ctl,
   install,
   raiseControlPlane,
   readWorkload,
@@ -81,7 +82,7 @@ async function setTheStage(stack: AsyncDisposableStack): Promise<Stage> {
   say('Starting etcd, kube-apiserver, kube-controller-manager and kube-scheduler …');
   const cluster = await raiseControlPlane(stack);
   const server = await serveImages(stack, images);
-  for (const part of ['crds', 'rbac', 'agent'])
+  for (const part of ['rbac', 'agent'])
     showCommand(`ctl create ${part} | kubectl apply -f -`, summary(await install(cluster, part)));
   say('Three machines boot. Each has two slots, a real GRUB environment and the real agent …');
   const nodes = await startNodes(stack, cluster);
@@ -113,6 +114,7 @@ async function upgradeFleet(stage: Stage): Promise<void> {
   say('The image is written to the spare slot while the node serves. Then drain, one trial boot, confirm.\n');
   await watchRollout(stage, 'to-v1-35-1', isComplete);
   say(`\nEvery machine runs ${bold(VERSIONS.second)}; the control plane went first, one node at a time.\n`);
+  showCommand('ctl status', await ctl(stage.cluster, 'status'));
   await kubectl(stage, 'get', 'deployment', 'web');
 }
 
@@ -131,8 +133,7 @@ async function surviveBadImage(stage: Stage): Promise<void> {
     `\n${bold('Refused')}: what came is not what the catalog promised. The node still runs the old version,`,
   );
   say('nothing was drained, and the rollout stops at this node.\n');
-  const what = '{.status.failureReason}{"\\n"}{.status.message}{"\\n"}';
-  await kubectl(stage, 'get', 'osupgradeprogress', name, '-o', `jsonpath=${what}`);
+  await kubectl(stage, 'get', 'osupgradeprogress', name, '-o', 'jsonpath={.status.message}');
   say('Now the file on the server is repaired, and the node is told to try again:\n');
   repairImage(stage.server, stage.images.third);
   const patch = '{"spec":{"retryNonce":"retry-1"}}';
@@ -153,6 +154,7 @@ function sayGoodbye(): void {
 async function main(): Promise<void> {
   const startedMs = performance.now();
   await using stack = new AsyncDisposableStack();
+  process.once('SIGINT', () => void stack.disposeAsync().finally(() => process.exit(130)));
   const stage = await setTheStage(stack);
   await upgradeFleet(stage);
   await surviveBadImage(stage);

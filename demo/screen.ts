@@ -7,7 +7,6 @@ const style = (code: string) => (text: string) => (isTerminal ? `\x1b[${code}m${
 export const bold = style('1');
 export const dim = style('2');
 export const green = style('32');
-export const red = style('31');
 
 /** Prints a heading of the story. */
 export function chapter(title: string): void {
@@ -19,8 +18,11 @@ export const say = (text: string): void => void stdout.write(`${text}\n`);
 
 /** Prints a command as a person would have typed it, and what it printed. */
 export function showCommand(command: string, output: string): void {
-  stdout.write(`${green('$')} ${bold(command)}\n${indent(output.trimEnd())}\n\n`);
+  stdout.write(`${green('$')} ${bold(command)}\n${indent(wrap(output.trimEnd()))}\n\n`);
 }
+
+/** Breaks long lines between words. Tables are narrower than that. */
+const wrap = (text: string): string => text.replaceAll(/(?=.{97})(.{1,96})\s/g, '$1\n');
 
 const indent = (text: string): string => text.replaceAll(/^/gm, '  ');
 

@@ -60,10 +60,15 @@ export const repairImage = (server: ImageServer, image: Image): void =>
 
 const pathOf = (image: Image): string => `/${image.version}/rootfs.ext4.zst`;
 
+/** Runs our own command as an administrator. Resolves to what it prints. */
+export async function ctl({ adminKubeconfig }: Cluster, ...args: string[]): Promise<string> {
+  const env = { ...process.env, KUBECONFIG: adminKubeconfig };
+  return (await promisify(execFile)(process.execPath, [join(ROOT, 'src/ctl.ts'), ...args], { env })).stdout;
+}
+
 /** Runs `ctl create PART | kubectl apply -f -`. Resolves to what kubectl says. */
 export async function install(cluster: Cluster, part: string): Promise<string> {
-  const ctl = join(ROOT, 'src/ctl.ts');
-  const { stdout: manifests } = await promisify(execFile)(process.execPath, [ctl, 'create', part]);
+  const manifests = await ctl(cluster, 'create', part);
   return (await cluster.kubectl(['apply', '-f', '-'], { stdin: manifests })).stdout;
 }
 
