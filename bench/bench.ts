@@ -1,6 +1,7 @@
 // What `npm run bench` runs: figures of this machine, as ratios to public tools where there are any to compare with.
 // `npm run bench -- install` measures one part.
 import '../tools/lib/system-path.mjs';
+import { readAgentOptions } from './agent-options.ts';
 import { measureInstalls } from './installs.ts';
 import { measureFleet } from './rollout.ts';
 import { printTable, type Row } from './table.ts';
@@ -16,6 +17,8 @@ if (unknown.length > 0) {
   console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
   process.exitCode = 2;
 } else {
+  // For every process that is started here, as in production.
+  process.env.NODE_OPTIONS = readAgentOptions().nodeOptions;
   const rows: Row[] = [];
   for (const [name, measure] of Object.entries(PARTS)) {
     if (wanted.length === 0 || wanted.includes(name)) rows.push(...(await measure()));

@@ -10,8 +10,8 @@ import { cpuMs, memoryOf } from './measure.ts';
 export interface InstallFigures {
   readonly wallMs: number;
   readonly cpuMs: number;
-  /** Part of `wallMs` in which the slot was read back. */
-  readonly readBackMs: number;
+  /** Part of `wallMs` that came after the last byte had been fetched and expanded. */
+  readonly lastMs: number;
   readonly idleMiB: number;
   readonly peakMiB: number;
 }
@@ -25,13 +25,13 @@ const { B: slot } = await slots.inspect();
 
 const idleMiB = memoryOf(process.pid).nowMiB;
 const start = { wallMs: performance.now(), cpuMs: cpuMs() };
-let readBackFromMs = 0;
+let lastFromMs = 0;
 await stager.stage(
   { image: { url, checksum, size: Number(size), flagSafe: true }, slot, stallMs: 60_000 },
   {
     signal: new AbortController().signal,
-    onProgress: ({ phase, bytesDone }) => {
-      if (phase === 'Installing' && bytesDone > 0) readBackFromMs ||= performance.now();
+    onProgress: ({ phase }) => {
+      if (phase === 'Installing') lastFromMs ||= performance.now();
     },
     onRetry: (reason, message) => {
       throw new Error(`${reason}: ${message}`);
@@ -42,7 +42,7 @@ const endMs = performance.now();
 const figures: InstallFigures = {
   wallMs: endMs - start.wallMs,
   cpuMs: cpuMs() - start.cpuMs,
-  readBackMs: endMs - readBackFromMs,
+  lastMs: endMs - lastFromMs,
   idleMiB,
   peakMiB: memoryOf(process.pid).peakMiB,
 };

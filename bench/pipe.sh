@@ -1,8 +1,9 @@
 #!/bin/bash
-# The same installation by public tools: pipe.sh URL SLOT SHA256. Prints seconds: wall, user, system.
+# The same installation by public tools: pipe.sh URL SLOT SHA256 BYTES. Prints a line of seconds (wall, user, system)
+# for the installation, and one for reading the slot back, which it lacks.
 # A named pipe instead of >( ), so that sha256sum is waited for and counted.
 set -euo pipefail
-url=$1 slot=$2 sha256=$3
+url=$1 slot=$2 sha256=$3 bytes=$4
 dir=$(mktemp -d)
 trap 'rm -r "$dir"' EXIT
 mkfifo "$dir/fifo"
@@ -14,3 +15,6 @@ time {
   wait
 }
 grep -q "^$sha256 " "$dir/sum"
+time {
+  dd if="$slot" bs=4M iflag=direct,count_bytes count="$bytes" status=none | sha256sum >"$dir/read-back"
+}

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { readAgentOptions } from './agent-options.ts';
 import { type Call, isWrite, readCalls } from './audit.ts';
 import { type Fleet, startFleet, upgradeAll } from './fleet.ts';
 import { median, memoryOf } from './measure.ts';
@@ -23,13 +24,13 @@ export async function measureFleet(): Promise<Row[]> {
   const peak: Row = {
     what: 'agent, highest memory while installing',
     figure: `${agentPeakMiB.toFixed(0)} MiB`,
-    detail: 'limit of the DaemonSet: 384 MiB',
+    detail: `limit of the DaemonSet: ${readAgentOptions().memoryLimit}B`,
   };
   return [...idle, peak, ...writeRows(calls, fleet.nodes.length), ...delayRows(calls)];
 }
 
 async function measureIdle({ controller, nodes, auditFile }: Fleet): Promise<Row[]> {
-  say(`an idle minute`);
+  say('an idle minute');
   const before = (await readCalls(auditFile)).length;
   await delay(IDLE_MS);
   const calls = (await readCalls(auditFile)).slice(before);
@@ -48,7 +49,11 @@ async function measureIdle({ controller, nodes, auditFile }: Fleet): Promise<Row
       figure: String(others.length),
       detail: `and ${leases.length} of its Lease; ${others.filter(isWrite).length} of them write`,
     },
-    { what: 'agent, API calls in an idle minute', figure: perAgent.toFixed(1), detail: 'watches included' },
+    {
+      what: 'agent, API calls in an idle minute',
+      figure: perAgent.toFixed(1),
+      detail: 'watches that are renewed included',
+    },
   ];
 }
 
