@@ -76,6 +76,9 @@ function judgePast(
     return { ...verdict(node, 'failed', why), progress };
   }
   if (isSameVersion(node.version, input.target)) return verdict(node, 'updated');
+  // The word that the node is done comes before the agent's report of what it runs: that one is of the boot before.
+  if (progress?.status?.bootId !== undefined && progress.status.bootId === node.agentBootId)
+    return verdict(node, 'updated');
   if (progress === undefined && !input.isMarked(node)) return undefined;
   return verdict(node, 'drifted', {
     reason: 'Drifted',

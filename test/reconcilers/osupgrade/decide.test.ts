@@ -172,6 +172,14 @@ const cases: Case[] = [
     counts: { drifted: 1 },
   },
   {
+    name: 'it is done, and its agent has not yet said what it runs since the reboot: no drift',
+    nodes: [node('n1', { annotations: mark, agentBootId: 'boot-1' })],
+    progresses: [progress({ on: 'n1', status: { ...completed.status, bootId: 'boot-1' } })],
+    plans: [],
+    reason: 'Complete',
+    counts: { updated: 1 },
+  },
+  {
     name: 'a mark of an earlier rollout means nothing',
     nodes: [node('n1', { annotations: mark })],
     request: request('up', {}, { rollout: 2 }),
