@@ -33,13 +33,13 @@ export async function armAndReboot(deps: AgentDeps, trial: TrialRecord): Promise
   const { targetSlot, fromSlot, targetVersion } = trial;
   try {
     await bootLoader.assertTrialSupported();
+    await bootLoader.armTrial(targetSlot, fromSlot);
   } catch (error) {
     if (!(error instanceof StalledError)) throw error;
     const outcome: Outcome = { phase: 'Failed', reason: error.reason, message: messageOf(error) };
     await state.trial.save({ ...trial, phase: 'Ended', outcome });
     return 0;
   }
-  await bootLoader.armTrial(targetSlot, fromSlot);
   const { trialSlot, defaultSlot } = await bootLoader.read();
   if ((trialSlot ?? defaultSlot) !== targetSlot)
     throw new TransientError('ArmNotSeen', `the boot loader's environment does not name slot ${targetSlot}`);

@@ -2,6 +2,7 @@ import { createLogger } from 'winston';
 import type { BootState, SlotFacts, StagedImage } from '../../src/agent/ports.ts';
 import type { StagedMarker, TrialRecord } from '../../src/agent/state.ts';
 import type { Gate, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
+import { StalledError } from '../../src/domain/errors.ts';
 import { CHECKSUM, gate, marker, plan, progress } from './build.ts';
 
 type SlotName = 'A' | 'B';
@@ -14,6 +15,8 @@ export interface Behaviour {
   readonly ignoresFlag: number;
   /** It cannot try an entry once: arming switches the default. */
   readonly switchesPlainly?: boolean;
+  /** Its environment cannot be changed. */
+  readonly refusesToArm?: boolean;
 }
 
 /** What happens at the so-many-th thing that the agent does. */
@@ -162,6 +165,7 @@ export class World {
   }
 
   arm(slot: SlotName): void {
+    if (this.#behaviour.refusesToArm) throw new StalledError('BootEnvironmentInvalid', 'no room');
     const status = this.object?.status;
     if (this.object && (status?.phase !== 'Rebooting' || status.bootId !== this.bootId))
       this.violations.push('armed a reboot that the status does not tell of');

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { StalledError } from '../../domain/errors.ts';
+import { errnoOf } from '../host/errno.ts';
 import {
   decodeEnvironment,
   ENVIRONMENT_BYTES,
@@ -33,7 +34,7 @@ export async function changeEnvironment(path: string, changes: Environment): Pro
     const current = await readBlock(handle);
     decoded(path, current);
     const writes = planWrites(current, changes);
-    if (writes === undefined) throw invalid(path, 'has no room for the boot entries');
+    if (writes === undefined) throw noRoom(path);
     let before = current;
     for (const block of writes) {
       await writeSectors(handle, before, block);
@@ -41,6 +42,21 @@ export async function changeEnvironment(path: string, changes: Environment): Pro
     }
     if (!(await readBlock(handle)).equals(before))
       throw invalid(path, 'does not read back as it was written');
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Tells, without writing, whether `changes` could be made.
+ * @throws StalledError `BootEnvironmentInvalid`: it is read-only, or full
+ */
+export async function assertChangeable(path: string, changes: Environment): Promise<void> {
+  const handle = await openBlock(path, constants.O_RDWR);
+  try {
+    const current = await readBlock(handle);
+    decoded(path, current);
+    if (planWrites(current, changes) === undefined) throw noRoom(path);
   } finally {
     await handle.close();
   }
@@ -63,7 +79,9 @@ async function readBlock(handle: FileHandle): Promise<Buffer> {
 
 async function openBlock(path: string, flags: number): Promise<FileHandle> {
   const handle = await open(path, flags).catch((cause: unknown) => {
-    throw invalid(path, 'cannot be opened', cause);
+    throw READ_ONLY.includes(errnoOf(cause))
+      ? readOnly(path, cause)
+      : invalid(path, 'cannot be opened', cause);
   });
   if ((await handle.stat()).isFile()) return handle;
   await handle.close();
@@ -75,6 +93,23 @@ function decoded(path: string, block: Buffer): Environment {
   if (environment !== undefined) return environment;
   throw invalid(path, `is not an environment block of ${ENVIRONMENT_BYTES} bytes`);
 }
+
+const READ_ONLY = ['EROFS', 'EACCES', 'EPERM'];
+
+const readOnly = (path: string, cause: unknown): StalledError =>
+  new StalledError(
+    'BootEnvironmentInvalid',
+    `GRUB's environment block ${path} may not be written: mount its file system read-write (in the agent's container ` +
+      'too), and take away the immutable attribute (chattr -i)',
+    { cause },
+  );
+
+const noRoom = (path: string): StalledError =>
+  new StalledError(
+    'BootEnvironmentInvalid',
+    `GRUB's environment block ${path} has no room for the boot entries: remove variables that nothing uses ` +
+      `(grub-editenv ${path} list shows them, grub-editenv ${path} unset NAME removes one)`,
+  );
 
 const invalid = (path: string, problem: string, cause?: unknown): StalledError =>
   new StalledError(

@@ -7,7 +7,7 @@ import { hostPath } from '../host/host-path.ts';
 import type { BootLoader, BootState } from '../ports.ts';
 import { statSlot } from '../slots/device.ts';
 import { findWriteObstacle } from './can-write.ts';
-import { changeEnvironment, readEnvironment } from './environment-file.ts';
+import { assertChangeable, changeEnvironment, readEnvironment } from './environment-file.ts';
 import { findGrubFiles, type GrubFiles } from './find-grub.ts';
 import { findEntry, lacksForTrial, type MenuEntry, parseMenuEntries } from './grub-cfg.ts';
 
@@ -21,6 +21,10 @@ export function createGrub(config: GrubConfig, log: Logger): BootLoader {
     name: 'grub',
     read: () => read(config),
     assertTrialSupported: async () => {
+      const menu = await loadMenu(config);
+      // Known now, and not when the node has been drained: every value that will be written fits and may be written.
+      for (const changes of [trialOf(config, menu, 'B', 'A'), settledOn(config, 'B'), settledOn(config, 'A')])
+        await assertChangeable(menu.files.environment, changes);
       const problem = await trialProblem(config);
       if (problem === undefined) return;
       if (!config.bootLoader.allowPlainSwitch) throw problem;
@@ -110,31 +114,41 @@ async function areSlotsFiles({ hostRoot, slots }: GrubConfig): Promise<boolean> 
   return nodes.length > 0 && nodes.every(node => node?.kind === 'file');
 }
 
+/** What arms a trial boot of a slot. */
+function trialOf(config: GrubConfig, menu: Menu, slot: SlotName, fallback: SlotName): Map<string, string> {
+  // GRUB of upstream takes only the place of an entry as fallback; a title works with some distributions' alone.
+  return new Map([
+    ['next_entry', config.bootLoader.entries[slot]],
+    ['fallback', String(menu.entries[fallback].index)],
+  ]);
+}
+
+/** What makes a slot the default, with nothing armed. */
+const settledOn = (config: GrubConfig, slot: SlotName): Map<string, string> =>
+  new Map([
+    ['saved_entry', config.bootLoader.entries[slot]],
+    ['next_entry', ''],
+    ['fallback', ''],
+  ]);
+
 async function armTrial(config: GrubConfig, slot: SlotName, fallback: SlotName): Promise<void> {
   const menu = await loadMenu(config);
-  const name = config.bootLoader.entries[slot];
   if ((await trialProblem(config)) === undefined) {
-    // GRUB of upstream takes only the place of an entry as fallback; a title works with some distributions' alone.
-    const changes = new Map([
-      ['next_entry', name],
-      ['fallback', String(menu.entries[fallback].index)],
-    ]);
-    return changeEnvironment(menu.files.environment, changes);
+    return changeEnvironment(menu.files.environment, trialOf(config, menu, slot, fallback));
   }
   if (!config.bootLoader.allowPlainSwitch) {
     throw new StalledError('TrialBootUnsupported', 'the boot loader cannot try an entry once');
   }
-  return changeEnvironment(menu.files.environment, new Map([['saved_entry', name]]));
+  return changeEnvironment(
+    menu.files.environment,
+    new Map([['saved_entry', config.bootLoader.entries[slot]]]),
+  );
 }
 
 async function settle(config: GrubConfig, slot: SlotName): Promise<void> {
   const menu = await loadMenu(config);
   const old = await readEnvironment(menu.files.environment);
-  const changes = new Map([
-    ['saved_entry', config.bootLoader.entries[slot]],
-    ['next_entry', ''],
-    ['fallback', ''],
-  ]);
+  const changes = settledOn(config, slot);
   // Some distributions' grub.cfg makes this the default again at the next boot.
   if ((old.get('prev_saved_entry') ?? '') !== '') changes.set('prev_saved_entry', '');
   return changeEnvironment(menu.files.environment, changes);

@@ -108,6 +108,16 @@ describe('GRUB', () => {
     expect(await plain.read()).to.deep.equal({ defaultSlot: 'B' });
   });
 
+  it('says before the download that the environment block is full', async () => {
+    await set(...Array.from({ length: 8 }, (_, at) => `kernelopts${at}=${'x'.repeat(95)}`));
+    expect(await grub().read()).to.deep.equal({ defaultSlot: 'A' });
+    const error: unknown = await grub()
+      .assertTrialSupported()
+      .catch((e: unknown) => e);
+    expect(reasonOf(error)).to.equal('BootEnvironmentInvalid');
+    expect(String(error)).to.contain('no room').and.to.contain('unset NAME').and.not.to.contain('create');
+  });
+
   it('names entries that the configuration asks for and GRUB lacks', async () => {
     const error = await grub({ entries: { A: 'A', B: 'KubeOS-C' } })
       .read()

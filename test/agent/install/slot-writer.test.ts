@@ -54,6 +54,28 @@ describe('slot writer', () => {
     ]);
   });
 
+  it('writes whole pages past the page cache, the rest through it, and tells what has been flushed', async () => {
+    const [handle, unbuffered] = [await open(slot, 'r+'), await open(slot, 'r+')];
+    const past: unknown[] = [];
+    const write = unbuffered.write.bind(unbuffered);
+    Object.assign(unbuffered, {
+      write: (buffer: Buffer, offset: number, length: number, position: number) => {
+        past.push([position, length]);
+        return write(buffer, offset, length, position);
+      },
+    });
+    const ends: number[] = [];
+    const writer = createSlotWriter(handle, 8 * MIB, { unbuffered, onFlushed: end => ends.push(end) });
+    await writer.write(image.subarray(0, 4 * MIB));
+    await writer.write(image.subarray(4 * MIB, 5 * MIB + 512));
+    await writer.flush();
+    await Promise.all([handle.close(), unbuffered.close()]);
+    expect(past).to.deep.equal([[65_536, 4 * MIB - 65_536]]);
+    expect(ends).to.deep.equal([5 * MIB + 512]);
+    const written = (await readFile(slot)).subarray(65_536, 5 * MIB + 512);
+    expect(written.equals(image.subarray(65_536, 5 * MIB + 512))).to.equal(true);
+  });
+
   it('names the system’s word when a write fails', async () => {
     const handle = await open(slot, 'r+');
     const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
