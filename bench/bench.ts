@@ -6,7 +6,7 @@ import { measureInstalls } from './installs.ts';
 import { measureFleet } from './rollout.ts';
 import { printTable, type Row } from './table.ts';
 
-const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
+const PARTS: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<Row[]>>> = {
   install: measureInstalls,
   fleet: measureFleet,
 };
@@ -19,9 +19,18 @@ if (unknown.length > 0) {
 } else {
   // For every process that is started here, as in production.
   process.env.NODE_OPTIONS = readAgentOptions().nodeOptions;
+  printTable(await measureAll(wanted));
+}
+
+async function measureAll(names: readonly string[]): Promise<Row[]> {
   const rows: Row[] = [];
   for (const [name, measure] of Object.entries(PARTS)) {
-    if (wanted.length === 0 || wanted.includes(name)) rows.push(...(await measure()));
+    if (names.length > 0 && !names.includes(name)) continue;
+    await using stack = new AsyncDisposableStack();
+    const end = (): void => void stack.disposeAsync().finally(() => process.exit(130));
+    process.once('SIGINT', end).once('SIGTERM', end);
+    rows.push(...(await measure(stack)));
+    process.off('SIGINT', end).off('SIGTERM', end);
   }
-  printTable(rows);
+  return rows;
 }

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, startCluster } from '../test/env/cluster.ts';
+import { makeTempDir, removeTempDir } from '../test/env/cluster-temp-dir.ts';
 import { type ControllerProcess, startController } from '../test/env/controller-process.ts';
 import { buildImage, type Image } from '../test/env/images.ts';
 import type { EmulatedNode } from '../test/env/node/emulated-node.ts';
@@ -34,8 +34,8 @@ export async function startFleet(stack: AsyncDisposableStack): Promise<Fleet> {
   const image = await buildImage(IMAGE);
   const imageUrl = await serve(stack, image.zstPath);
   say('starting a control plane, a controller and three nodes');
-  const dir = await mkdtemp(join(tmpdir(), 'bench-audit-'));
-  stack.defer(() => rm(dir, { recursive: true, force: true }));
+  const dir = makeTempDir('bench-audit');
+  stack.defer(() => removeTempDir(dir));
   const { flags, file: auditFile } = await prepareAudit(dir);
   const cluster = await startCluster({ name: 'bench', apiServerFlags: flags });
   stack.defer(() => cluster.stop());

@@ -1,6 +1,6 @@
-import { copyFile, mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeTempDir, removeTempDir } from '../test/env/cluster-temp-dir.ts';
 import { buildImage, type Image } from '../test/env/images.ts';
 import { serve } from './image-host.ts';
 import type { InstallFigures } from './install.ts';
@@ -24,10 +24,9 @@ interface Pair {
 }
 
 /** One installation by the agent against the same by curl, sha256sum, zstd and dd, alternating. */
-export async function measureInstalls(): Promise<Row[]> {
+export async function measureInstalls(stack: AsyncDisposableStack): Promise<Row[]> {
   say(`an image of ${IMAGE.sizeMiB} MiB`);
   const image = await buildImage(IMAGE);
-  await using stack = new AsyncDisposableStack();
   const root = await makeHost(stack);
   const url = await serve(stack, image.zstPath);
   const pairs: Pair[] = [];
@@ -69,8 +68,8 @@ function rowsOf(pairs: readonly Pair[]): Row[] {
 }
 
 async function makeHost(stack: AsyncDisposableStack): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), 'bench-'));
-  stack.defer(() => rm(root, { recursive: true, force: true }));
+  const root = makeTempDir('bench');
+  stack.defer(() => removeTempDir(root));
   const { path } = await buildImage({ version: 'v1.34.1', sizeMiB: 16, fillMiB: 1 });
   await copyFile(path, join(root, 'a.img'));
   await truncate(join(root, 'a.img'), IMAGE.sizeMiB * MIB);

@@ -11,8 +11,7 @@ const IDLE_MS = 60_000;
 const KUBEOS_SECONDS = 33;
 
 /** What the two programs cost when nothing happens, and what a rollout costs besides the installation. */
-export async function measureFleet(): Promise<Row[]> {
-  await using stack = new AsyncDisposableStack();
+export async function measureFleet(stack: AsyncDisposableStack): Promise<Row[]> {
   const fleet = await startFleet(stack);
   say(`letting things settle for ${SETTLE_MS / 1000} s`);
   await delay(SETTLE_MS);

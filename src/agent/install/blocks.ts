@@ -1,5 +1,7 @@
 /** Bytes that are written, and read back, at once. */
 export const BLOCK_BYTES = 4 * 1024 * 1024;
+/** Unbuffered access is to whole pages, in memory and on the disk. */
+export const PAGE_BYTES = 4096;
 
 /** The part of the global object that the compiler's libraries without a browser do not declare. */
 declare const WebAssembly: {

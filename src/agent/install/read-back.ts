@@ -1,10 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { StalledError } from '../../domain/errors.ts';
-import { alignedBuffer, BLOCK_BYTES } from './blocks.ts';
+import { alignedBuffer, BLOCK_BYTES, PAGE_BYTES } from './blocks.ts';
 import { createFingerprint } from './fingerprint.ts';
-
-/** Unbuffered reads begin at multiples of this. */
-const PAGE_BYTES = 4096;
 
 /** What to read back from, and whom to tell. */
 export interface ReadBackOptions {

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { StalledError } from '../../domain/errors.ts';
+import { PAGE_BYTES } from './blocks.ts';
 import { SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, withLabel } from './ext4-superblock.ts';
 import { HEAD_BYTES, readImageHead } from './image-format.ts';
 import { destroySuperblock, hashOf } from './superblock-io.ts';
@@ -7,8 +8,6 @@ import { flush, writeAll } from './write-all.ts';
 
 /** So much is on its way to the disk at most: a flush at the very end alone would take minutes. */
 const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
-/** Unbuffered writes are of whole pages. */
-const PAGE_BYTES = 4096;
 
 /** Writes an image to a slot so that it can be found only when it is whole. */
 export interface SlotWriter {
