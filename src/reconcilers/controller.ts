@@ -36,6 +36,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const catalogs = createCatalogSource({
     client,
     random,
+    signal,
     namespace: options.namespace,
     fetch: options.fetchCatalog,
     lookAgain: (name, delayMs) => requests.addAfter(name, delayMs),

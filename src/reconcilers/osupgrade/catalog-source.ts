@@ -4,6 +4,7 @@ import { parseCatalog, resolveImage } from '../../domain/catalog.ts';
 import { messageOf, reasonOf, StalledError, TransientError } from '../../domain/errors.ts';
 import { rolloutKeyOf } from '../../domain/rollout-key.ts';
 import { CONFIG_MAPS } from '../../kube/resources.ts';
+import { systemTimer, type Timer, wait } from '../../kube/timer.ts';
 import type { KubeClient } from '../../kube/types.ts';
 import type { CatalogAnswer } from './decide.ts';
 
@@ -17,9 +18,12 @@ export interface CatalogSourceOptions {
   lookAgain(name: string, delayMs: number): void;
   /** 0 ≤ x < 1 */
   random(): number;
+  readonly timer?: Timer;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
 }
 
-/** Reads catalogs in the background, again and again until it succeeds. */
+/** Reads catalogs in the background, again and again until it succeeds: what is wrong in one may be corrected. */
 export interface CatalogSource {
   /** What is known now. Calls `lookAgain` when more is known. */
   answer(request: OSUpgrade): CatalogAnswer;
@@ -28,18 +32,21 @@ export interface CatalogSource {
 }
 
 const BACKOFF: Backoff = { baseMs: 2000, maxMs: 60_000 };
+/** Nothing tells when a catalog was corrected. */
+const REFUSED: Backoff = { baseMs: 120_000, maxMs: 120_000 };
 
 interface Reading {
   readonly key: string;
   answer: CatalogAnswer;
   failures: number;
-  /** A fetch is under way, or waits for its turn. */
+  /** A fetch is under way, or waits for its turn, or nothing more is to be known. */
   isBusy: boolean;
 }
 
 /** Makes the reader of inline, url and ConfigMap catalogs. */
 export function createCatalogSource(options: CatalogSourceOptions): CatalogSource {
   const readings = new Map<string, Reading>();
+  const timer = options.timer ?? systemTimer;
 
   const read = async ({ metadata, spec }: OSUpgrade, reading: Reading): Promise<void> => {
     reading.isBusy = true;
@@ -47,34 +54,30 @@ export function createCatalogSource(options: CatalogSourceOptions): CatalogSourc
       text => resolve(text, spec.version),
       toAnswer,
     );
-    const isUnreadable = reading.answer.state === 'unreadable';
-    const delayMs = isUnreadable ? backoffMs(BACKOFF, reading.failures, options.random()) : 0;
+    const { answer, failures } = reading;
     reading.failures += 1;
-    reading.isBusy = false;
     // Twice: once to tell what is wrong, once to try again.
     options.lookAgain(metadata.name, 0);
-    if (isUnreadable) {
-      reading.isBusy = true;
-      setTimeout(() => {
-        reading.isBusy = false;
-        options.lookAgain(metadata.name, 0);
-      }, delayMs).unref();
-    }
+    if (answer.state === 'resolved') return;
+    const delayMs = backoffMs(answer.state === 'refused' ? REFUSED : BACKOFF, failures, options.random());
+    await wait(timer, delayMs, options.signal);
+    reading.isBusy = false;
+    options.lookAgain(metadata.name, 0);
   };
 
   return {
     answer: request => {
       const { catalog, version } = request.spec;
       if (catalog.inline !== undefined) return resolve(catalog.inline, version);
-      const key = rolloutKeyOf(request.spec);
+      // With the generation, so that whatever a person changes is a wish to look again now.
+      const key = `${rolloutKeyOf(request.spec)}/${request.metadata.generation}`;
       let reading = readings.get(request.metadata.uid);
       if (reading?.key !== key) {
         reading = { key, answer: { state: 'reading' }, failures: 0, isBusy: false };
         readings.set(request.metadata.uid, reading);
       }
-      const isOpen = reading.answer.state === 'reading' || reading.answer.state === 'unreadable';
-      if (isOpen && !reading.isBusy) void read(request, reading);
-      return reading.answer;
+      if (reading.answer.state !== 'resolved' && !reading.isBusy) void read(request, reading);
+      return withWayOut(reading.answer);
     },
     forget: uid => {
       readings.delete(uid);
@@ -94,6 +97,11 @@ function toAnswer(error: unknown): CatalogAnswer {
   const isFinal = error instanceof StalledError;
   return { state: isFinal ? 'refused' : 'unreadable', reason: reasonOf(error), message: messageOf(error) };
 }
+
+const withWayOut = (answer: CatalogAnswer): CatalogAnswer =>
+  answer.state === 'refused'
+    ? { ...answer, message: `${answer.message}. The catalog is read again every 2 minutes` }
+    : answer;
 
 async function readText(
   catalog: OSUpgrade['spec']['catalog'],

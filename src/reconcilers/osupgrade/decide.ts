@@ -17,7 +17,7 @@ export type CatalogAnswer =
   | { readonly state: 'reading' }
   /** It will be read again. */
   | ({ readonly state: 'unreadable' } & Refusal)
-  /** It is read no more until the request changes. */
+  /** What is there is wrong. Text within the request is looked at again when the request changes, other slowly. */
   | ({ readonly state: 'refused' } & Refusal)
   | { readonly state: 'resolved'; readonly image: PinnedImage };
 
@@ -59,12 +59,18 @@ export function beginRollout({ spec, status }: OSUpgrade, nowMs: number): OSUpgr
   };
 }
 
-/** A rejected request stays so until a person changes it: else it would begin by itself some day. */
-export const isSettledRejection = ({ metadata, spec, status }: OSUpgrade): boolean =>
+const isRejected = ({ metadata, spec, status }: OSUpgrade): boolean =>
   status?.phase === 'Rejected' &&
-  status.reason !== 'VersionUnknown' &&
   status.rolloutKey === rolloutKeyOf(spec) &&
   status.observedGeneration === metadata.generation;
+
+/** A catalog elsewhere was refused: it is corrected there, and applying the same request again changes nothing. */
+const isRefusedElsewhere = ({ spec, status }: OSUpgrade): boolean =>
+  status?.image === undefined && spec.catalog.inline === undefined;
+
+/** A rejected request stays so until a person changes what is wrong: else it would begin by itself some day. */
+export const isSettledRejection = (request: OSUpgrade): boolean =>
+  isRejected(request) && request.status?.reason !== 'VersionUnknown' && !isRefusedElsewhere(request);
 
 const NOTHING = { plans: [], refused: [], unmarked: [] };
 
@@ -73,7 +79,8 @@ export function decideRequest(snapshot: RequestSnapshot): RequestDecision {
   const { request, nowMs, catalog } = snapshot;
   const base = beginRollout(request, nowMs);
   const settled = { request, base, nowMs };
-  if (isSettledRejection(request)) {
+  const isAwaited = isRejected(request) && isRefusedElsewhere(request) && catalog.state === 'reading';
+  if (isSettledRejection(request) || isAwaited) {
     const why = { reason: base.reason ?? '', message: base.message ?? '' };
     return { ...NOTHING, status: base, refused: refuseAll(snapshot, why) };
   }

@@ -39,6 +39,15 @@ const failed = {
   status: { phase: 'Failed', attempt: 1, failureReason: 'ChecksumMismatch', message: 'bad' },
 } as const;
 
+const ELSEWHERE = { catalog: { configMap: 'images-cm' } };
+const REFUSED: OSUpgradeStatus = { phase: 'Rejected', reason: 'VersionNotInCatalog', message: 'x' };
+/** A request whose image never came to be known. */
+const refused = (spec: object = {}): OSUpgrade => {
+  const made = request('up', spec, REFUSED);
+  const { image: _, ...status } = { ...made.status };
+  return { ...made, status };
+};
+
 const cases: Case[] = [
   {
     name: 'takes the first node',
@@ -311,6 +320,40 @@ const cases: Case[] = [
     request: request('up', {}, { phase: 'Rejected', reason: 'Downgrade', observedGeneration: 0 }),
     plans: ['n1'],
     phase: 'Accepted',
+  },
+  {
+    name: 'a catalog in the request that was refused stays so',
+    nodes: three,
+    request: refused(),
+    catalog: { state: 'resolved', image: IMAGE },
+    plans: [],
+    phase: 'Rejected',
+    reason: 'VersionNotInCatalog',
+  },
+  {
+    name: 'one elsewhere that was refused is being read again',
+    nodes: three,
+    request: refused(ELSEWHERE),
+    plans: [],
+    phase: 'Rejected',
+    reason: 'VersionNotInCatalog',
+  },
+  {
+    name: 'and begins when it was corrected',
+    nodes: three,
+    request: refused(ELSEWHERE),
+    catalog: { state: 'resolved', image: IMAGE },
+    plans: ['n1'],
+    phase: 'Accepted',
+  },
+  {
+    name: 'but not when it was a downgrade',
+    nodes: three,
+    request: request('up', ELSEWHERE, { phase: 'Rejected', reason: 'Downgrade' }),
+    catalog: { state: 'resolved', image: IMAGE },
+    plans: [],
+    phase: 'Rejected',
+    reason: 'Downgrade',
   },
   {
     name: 'the catalog is being read',
