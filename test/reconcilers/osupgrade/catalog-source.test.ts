@@ -53,7 +53,9 @@ describe('a catalog elsewhere', () => {
     expect(answer).to.include({ state: 'refused', reason: 'CatalogMalformed' });
     expect('message' in answer && answer.message).to.match(/read again every 2 minutes$/);
     expect(timers.map(({ delayMs }) => delayMs)).to.deep.equal([120_000]);
+    const due = looked();
     timers[0]?.run();
+    await due;
     const second = looked();
     expect(source.answer(subject), 'until more is known').to.deep.equal(answer);
     await second;
@@ -84,7 +86,9 @@ describe('a catalog elsewhere', () => {
       await known;
       expect(source.answer(subject)).to.include({ state: 'unreadable', message: 'x' });
       expect(timers.at(-1)?.delayMs).to.equal(delayMs);
+      const due = looked();
       timers.at(-1)?.run();
+      await due;
     }
   });
 
