@@ -11,6 +11,10 @@ const PARTS: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<Ro
   fleet: measureFleet,
 };
 
+const NOTES = `
+(1) curl | tee >(sha256sum) | zstd -dc | dd conv=fsync, which reads nothing back; the install does
+(2) the same and then dd iflag=direct | sha256sum of the slot`;
+
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter(name => !(name in PARTS));
 if (unknown.length > 0) {
@@ -20,6 +24,7 @@ if (unknown.length > 0) {
   // For every process that is started here, as in production.
   process.env.NODE_OPTIONS = readAgentOptions().nodeOptions;
   printTable(await measureAll(wanted));
+  console.log(NOTES);
 }
 
 async function measureAll(names: readonly string[]): Promise<Row[]> {

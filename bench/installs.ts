@@ -50,10 +50,10 @@ function rowsOf(pairs: readonly Pair[]): Row[] {
       .join(' to '),
   });
   return [
-    against('pipe', 'wallMs', 'install with read-back to the pipe without, wall time'),
-    against('pipe', 'cpuMs', 'install with read-back to the pipe without, processor time'),
-    against('pipeAndReadBack', 'wallMs', 'install to the pipe and dd | sha256sum, wall time'),
-    against('pipeAndReadBack', 'cpuMs', 'install to the pipe and dd | sha256sum, processor time'),
+    against('pipe', 'wallMs', 'install, wall time, to the pipe (1)'),
+    against('pipe', 'cpuMs', 'install, processor time, to the pipe (1)'),
+    against('pipeAndReadBack', 'wallMs', 'install, wall time, to pipe and read-back (2)'),
+    against('pipeAndReadBack', 'cpuMs', 'install, processor time, to both (2)'),
     {
       what: 'install, from the last byte to the end',
       figure: `${(middle(({ ours }) => ours.lastMs) / 1000).toFixed(2)} s`,

@@ -46,7 +46,7 @@ async function measureIdle({ controller, nodes, auditFile }: Fleet): Promise<Row
     {
       what: 'controller, API calls in an idle minute',
       figure: String(others.length),
-      detail: `and ${leases.length} of its Lease; ${others.filter(isWrite).length} of them write`,
+      detail: `${others.filter(isWrite).length} of them write; ${leases.length} more for its Lease`,
     },
     {
       what: 'agent, API calls in an idle minute',
@@ -94,11 +94,9 @@ function delayRows(calls: readonly Call[]): Row[] {
   const seconds = (median(gate) + median(next)) / 1000;
   return [
     {
-      what: 'seconds that the controller adds to each node',
+      what: `seconds added to each node (KubeOS: ${KUBEOS_SECONDS})`,
       figure: `${seconds.toFixed(2)} s`,
-      detail:
-        `Staged to open gate ${(median(gate) / 1000).toFixed(2)} s, Completed to next plan ` +
-        `${(median(next) / 1000).toFixed(2)} s; KubeOS: ${KUBEOS_SECONDS} s`,
+      detail: `${(median(gate) / 1000).toFixed(2)} s to the gate, ${(median(next) / 1000).toFixed(2)} s to the next plan`,
     },
   ];
 }
