@@ -17,12 +17,13 @@ export async function stage(deps: AgentDeps, step: StageStep, seen: Snapshot): P
   try {
     await deps.bootLoader.assertTrialSupported();
     await deps.slots.assertWritable(slot);
+    await deps.state.assertWritable();
+    // Before the first byte: what the marker tells will not be true any more.
+    await deps.state.marker.clear();
   } catch (error) {
     return refuse(deps, step, seen, error);
   }
   await tell(deps, task, { phase: 'Downloading', message: `downloading to slot ${slot}` }, seen);
-  // Before the first byte: what the marker tells will not be true any more.
-  await deps.state.marker.clear();
   deps.log.info('downloading and installing', {
     name: task.object.metadata.name,
     attempt: task.attempt,
@@ -63,14 +64,18 @@ export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snap
   const guard = await deps.guard.protect(facts, trialSeconds * 1000);
   // A guard may have written to the slot's file system.
   const { superblockHash } = guard.isGuarded ? (await deps.slots.inspect())[slot] : facts;
-  await deps.state.marker.save({
-    uid: task.object.metadata.uid,
-    attempt: task.attempt,
-    slot,
-    checksum: plan.kind === 'rollback' ? '' : (plan.image?.checksum ?? ''),
-    superblockHash,
-    version: plan.targetVersion,
-  });
+  try {
+    await deps.state.marker.save({
+      uid: task.object.metadata.uid,
+      attempt: task.attempt,
+      slot,
+      checksum: plan.kind === 'rollback' ? '' : (plan.image?.checksum ?? ''),
+      superblockHash,
+      version: plan.targetVersion,
+    });
+  } catch (error) {
+    return refuse(deps, step, seen, error);
+  }
   deps.log.info('slot staged', {
     name: task.object.metadata.name,
     slot,

@@ -1,75 +1,18 @@
 import type { SlotName } from '../api/monok8s/index.ts';
-import { messageOf, StalledError, TransientError } from '../domain/errors.ts';
+import { messageOf } from '../domain/errors.ts';
+import { reboot } from './act-reboot.ts';
 import type { AgentDeps } from './deps.ts';
-import { factsOf, reportOutcome, tellTrial } from './report.ts';
+import { reportOutcome, tellTrial } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Outcome, TrialRecord } from './state.ts';
 import type { Step } from './step.ts';
 
 type StepOf<Type extends Step['type']> = Extract<Step, { type: Type }>;
 
-/** Records the intent, here and in the status: without the API server's word nothing is rebooted. */
-export async function announceReboot(
-  deps: AgentDeps,
-  { object, trial }: StepOf<'announceReboot'>,
-  seen: Snapshot,
-): Promise<number> {
-  const { attempt, bootId, targetSlot, targetVersion, versionField, armCount } = trial;
-  await deps.state.trial.save(trial);
-  const again = armCount > 1 ? ` (the boot loader did not try it; time ${armCount})` : '';
-  await deps.status.write(object, {
-    attempt,
-    phase: 'Rebooting',
-    bootId,
-    message: `booting ${targetVersion} from slot ${targetSlot} once, as a trial${again}`,
-    ...factsOf(seen, targetVersion, versionField),
-  });
-  return 0;
-}
-
-/** Sets the one-boot entry and reboots. That it is armed is recorded only after it was read back. */
-export async function armAndReboot(deps: AgentDeps, trial: TrialRecord): Promise<number | undefined> {
-  const { bootLoader, state, log } = deps;
-  const { targetSlot, fromSlot, targetVersion } = trial;
-  try {
-    await bootLoader.assertTrialSupported();
-    await bootLoader.armTrial(targetSlot, fromSlot);
-  } catch (error) {
-    if (!(error instanceof StalledError)) throw error;
-    const outcome: Outcome = { phase: 'Failed', reason: error.reason, message: messageOf(error) };
-    await state.trial.save({ ...trial, phase: 'Ended', outcome });
-    return 0;
-  }
-  const { trialSlot, defaultSlot } = await bootLoader.read();
-  if ((trialSlot ?? defaultSlot) !== targetSlot)
-    throw new TransientError('ArmNotSeen', `the boot loader's environment does not name slot ${targetSlot}`);
-  await state.trial.save({ ...trial, armed: true });
-  log.info('boot loader armed for one boot', {
-    slot: targetSlot,
-    version: targetVersion,
-    fallback: fromSlot,
-  });
-  return reboot(deps, 'the trial boot is armed');
-}
-
-/** Asks the host to reboot, and takes its time to wait for it. */
-export async function reboot(deps: AgentDeps, reason: string): Promise<undefined> {
-  deps.log.info('rebooting the node', { reason });
-  await deps.events.flush();
-  deps.memory.rebootAskedMs = deps.clock.monotonicMs();
-  try {
-    await deps.host.reboot();
-  } catch (error) {
-    delete deps.memory.rebootAskedMs;
-    throw error;
-  }
-  return undefined;
-}
-
 /** Keeps the trial that a status told of. */
 export async function adoptTrial({ state, log }: AgentDeps, trial: TrialRecord): Promise<number> {
   log.warn('state folder knows of no trial, going by the status', { name: trial.progress.name });
-  await state.trial.save(trial);
+  await state.trial.hold(trial);
   return 0;
 }
 
@@ -123,7 +66,7 @@ export async function fallBack(
   const fallback = trial.fallback?.bootId === bootId ? trial.fallback : { bootId, count: count + 1 };
   const outcome: Outcome = { phase: 'RolledBack', reason, message };
   log.error('trial failed, falling back', { slot: trial.targetSlot, reason, error: message });
-  await state.trial.save({ ...trial, phase: 'FallingBack', fallback, outcome });
+  await state.trial.hold({ ...trial, phase: 'FallingBack', fallback, outcome });
   await bootLoader.settle(trial.fromSlot).catch((error: unknown) => {
     // The default is the old slot anyhow, and a reboot is all that is left.
     log.error('boot loader cannot be set', { error: messageOf(error) });
@@ -138,7 +81,7 @@ export async function endTrial(
   outcome: Outcome,
   seen: Snapshot,
 ): Promise<number> {
-  await deps.state.trial.save({ ...trial, phase: 'Ended', outcome });
+  await deps.state.trial.hold({ ...trial, phase: 'Ended', outcome });
   await tidyBoot(deps, trial, seen);
   return 0;
 }
@@ -157,7 +100,7 @@ export async function reportTrial(
       phase: outcome.phase,
       reason: outcome.reason,
     });
-  await deps.state.trial.clear();
+  await deps.state.trial.hold(undefined);
   return 0;
 }
 
@@ -165,7 +108,7 @@ export async function reportTrial(
 export async function forgetTrial(deps: AgentDeps, trial: TrialRecord, seen: Snapshot): Promise<number> {
   deps.log.warn('reboot is not wanted any more', { ...trial.progress });
   await tidyBoot(deps, trial, seen);
-  await deps.state.trial.clear();
+  await deps.state.trial.hold(undefined);
   return 0;
 }
 
@@ -184,8 +127,19 @@ export async function keepManualBoot(deps: AgentDeps, slot: SlotName): Promise<n
  * Back in the old slot, nothing stays armed and it is the default. In the other slot nothing is touched: whoever booted
  * it has not shown yet that it is healthy.
  */
-async function tidyBoot({ bootLoader }: AgentDeps, trial: TrialRecord, { slots }: Snapshot): Promise<void> {
-  if (!slots.ok || slots.layout.booted !== trial.fromSlot) return;
+async function tidyBoot(
+  { bootLoader, log }: AgentDeps,
+  trial: TrialRecord,
+  { slots, bootId }: Snapshot,
+): Promise<void> {
+  if (!slots.ok) {
+    // Still the boot before the trial, so it is known what runs, if only the boot loader can be read.
+    if (bootId !== trial.bootId) return;
+    return bootLoader.settle(trial.fromSlot).catch((error: unknown) => {
+      log.error('boot loader cannot be set', { error: messageOf(error) });
+    });
+  }
+  if (slots.layout.booted !== trial.fromSlot) return;
   const { trialSlot, defaultSlot } = slots.boot;
   if (trialSlot !== undefined || defaultSlot !== trial.fromSlot) await bootLoader.settle(trial.fromSlot);
 }

@@ -1,9 +1,8 @@
 import { unreachable } from '../domain/errors.ts';
+import { announceReboot, armAndReboot, reboot } from './act-reboot.ts';
 import { abortStaging, stage, verifyStaged } from './act-staging.ts';
 import {
   adoptTrial,
-  announceReboot,
-  armAndReboot,
   checkHealth,
   clearFlag,
   commit,
@@ -12,7 +11,6 @@ import {
   fallBack,
   forgetTrial,
   keepManualBoot,
-  reboot,
   reportTrial,
 } from './act-trial.ts';
 import type { AgentDeps } from './deps.ts';

@@ -2,7 +2,6 @@ import type { OSUpgradeProgress, OSUpgradeProgressStatus, Phase } from '../api/m
 import { isSameVersion } from '../domain/version.ts';
 import type { OsRelease } from './ports.ts';
 import { versionOf } from './snapshot.ts';
-import type { TrialRecord } from './state.ts';
 
 /** An object and the attempt at it that is running, or is to be started. */
 export interface Candidate {
@@ -41,14 +40,9 @@ export function attemptOf(object: OSUpgradeProgress, running: OsRelease | undefi
 export function chooseTask(
   objects: readonly OSUpgradeProgress[],
   running: OsRelease | undefined,
-  trial?: TrialRecord,
 ): Candidate | undefined {
   const candidates = objects.map(object => attemptOf(object, running)).filter(c => c !== undefined);
-  return (
-    candidates.find(c => c.object.metadata.uid === trial?.progress.uid) ??
-    candidates.find(c => !c.isNew) ??
-    candidates[0]
-  );
+  return candidates.find(c => !c.isNew) ?? candidates[0];
 }
 
 /** Objects of one node in the order in which they are worked on. */

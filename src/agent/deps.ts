@@ -15,6 +15,8 @@ import type { TrialGuard } from './trial-guard.ts';
 export interface Memory {
   /** When the reboot was asked for. */
   rebootAskedMs?: number;
+  /** How often it was asked for. */
+  rebootsAsked?: number;
   health?: { readonly healthy: boolean; readonly message: string; readonly atMs: number };
   /** The slots as last read; they are not read while one of them is being written. */
   layout?: SlotLayout;

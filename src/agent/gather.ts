@@ -3,7 +3,6 @@ import { messageOf, StalledError } from '../domain/errors.ts';
 import { chooseTask, oldestFirst } from './attempt.ts';
 import type { AgentDeps } from './deps.ts';
 import { type SlotView, type Snapshot, type Staging, type Task, versionOf } from './snapshot.ts';
-import type { TrialRecord } from './state.ts';
 
 /** How long the reboot that was asked for is waited for before the node is looked at again. */
 const REBOOT_PATIENCE_MS = 60_000;
@@ -21,7 +20,8 @@ export async function gather(deps: AgentDeps): Promise<Snapshot> {
     deps.uptimeMs(),
   ]);
   const objects = ownObjects(deps);
-  const task = caches.progresses.hasSynced ? await taskOf(deps, objects, slots, trial) : undefined;
+  // A trial is decided by its record alone: it must not wait for what resolving an object may need.
+  const task = caches.progresses.hasSynced && !trial ? await taskOf(deps, objects, slots) : undefined;
   const node = caches.nodes.get({ name: deps.nodeName });
   const { health, rebootAskedMs } = memory;
   const nowMs = clock.monotonicMs();
@@ -64,10 +64,9 @@ async function taskOf(
   deps: AgentDeps,
   objects: readonly OSUpgradeProgress[],
   slots: SlotView,
-  trial: TrialRecord | undefined,
 ): Promise<Task | undefined> {
   const running = slots.ok ? slots.layout[slots.layout.booted].osRelease : undefined;
-  const candidate = chooseTask(objects, running, trial);
+  const candidate = chooseTask(objects, running);
   if (!candidate) return undefined;
   const version = versionOf(running, deps.settings.versionField);
   return { ...candidate, resolution: await deps.resolver.resolve(candidate, version) };

@@ -6,6 +6,7 @@ import { gather } from './gather.ts';
 import { reportInstance } from './osinstance.ts';
 import { decideStep } from './phases.ts';
 import { reportQueued } from './queued.ts';
+import { tellTrouble } from './report.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Wakeup } from './wakeup.ts';
 
@@ -78,6 +79,8 @@ export async function runLoop(
         error: messageOf(error),
         delayMs,
       });
+      // Once may be chance, such as a conflict.
+      if (failures > 1) await tellTrouble(deps, `cannot go on: ${messageOf(error)}; trying again`);
     }
     if (delayMs !== 0) await wakeup.sleep(delayMs, signal);
   }

@@ -1,5 +1,5 @@
-import type { SlotName } from '../api/monok8s/index.ts';
-import { needlessRetry } from './attempt.ts';
+import type { Phase, SlotName } from '../api/monok8s/index.ts';
+import { needlessRetry, phaseOf } from './attempt.ts';
 import { decidePlan } from './plan-steps.ts';
 import { freshHealth, HEALTH_RETRY_MS, isNodeBack, type Snapshot, type Task } from './snapshot.ts';
 import { IDLE, type Step } from './step.ts';
@@ -43,7 +43,7 @@ function withoutSlots({ task, staging }: Snapshot, why: { reason: string; messag
  */
 function decideManualBoot(s: Snapshot, slot: SlotName): Step {
   if (s.staging.type !== 'idle') return { type: 'abortStaging' };
-  const hold = (message: string, retryInMs?: number): Step => waitPending(s.task, message, retryInMs);
+  const hold = (message: string, retryInMs?: number): Step => waitTold(s.task, message, retryInMs);
   if (!isNodeBack(s)) return hold(`slot ${slot} was booted by hand; waiting for the node to be Ready`);
   const health = freshHealth(s);
   if (!health) return { type: 'checkHealth' };
@@ -55,11 +55,14 @@ function decideManualBoot(s: Snapshot, slot: SlotName): Step {
   return { type: 'keepManualBoot', slot };
 }
 
-function waitPending(task: Task | undefined, message: string, retryInMs?: number): Step {
-  const isEarly = task?.isNew || task?.object.status?.phase === 'Pending';
+/** Tells the attempt, in whatever phase it is before its reboot, what it waits for. */
+function waitTold(task: Task | undefined, message: string, retryInMs?: number): Step {
+  const isTold = task && !PAST_STAGED.includes(phaseOf(task));
   return {
     type: 'wait',
-    ...(task && isEarly && { task, note: { phase: 'Pending', message } as const }),
+    ...(isTold && { task, note: { phase: phaseOf(task), message } }),
     ...(retryInMs !== undefined && { retryInMs }),
   };
 }
+
+const PAST_STAGED: readonly Phase[] = ['Rebooting', 'Confirming'];

@@ -1,7 +1,9 @@
 import type { NodePlan, OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { API_VERSION } from '../api/monok8s/index.ts';
+import { messageOf } from '../domain/errors.ts';
 import { inStyleOf } from '../domain/version.ts';
 import type { CallOptions } from '../kube/types.ts';
+import { isTerminal, oldestFirst } from './attempt.ts';
 import type { AgentDeps } from './deps.ts';
 import { fieldOf } from './plan-steps.ts';
 import { otherSlot, type Snapshot, type Task, versionOf } from './snapshot.ts';
@@ -88,6 +90,22 @@ export async function tellTrial(
       name: object.metadata.name,
       error: String(error),
     });
+  });
+}
+
+/**
+ * Tells the attempt that is running what keeps it from going on, as well as one can: whoever looks at it must not see a
+ * phase that stands still without a word.
+ */
+export async function tellTrouble(deps: AgentDeps, message: string): Promise<void> {
+  const { caches, status, nodeName, log } = deps;
+  const object = oldestFirst(caches.progresses.list().filter(o => o.spec.nodeName === nodeName))
+    .map(status.newest)
+    .find(o => o.status?.phase !== undefined && !isTerminal(o.status.phase));
+  const { phase, attempt } = object?.status ?? {};
+  if (!object || !phase || !attempt) return;
+  await status.write(object, { attempt, phase, message }, QUICK).catch((error: unknown) => {
+    log.debug('trouble not reported', { name: object.metadata.name, error: messageOf(error) });
   });
 }
 

@@ -1,9 +1,9 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'winston';
 import { z } from 'zod';
 import { NodePlan, SlotName } from '../api/monok8s/index.ts';
-import { messageOf } from '../domain/errors.ts';
+import { messageOf, StalledError } from '../domain/errors.ts';
 
 /** How an attempt ended, kept until the API server has been told. */
 export const Outcome = z.object({
@@ -58,12 +58,23 @@ export type PinnedPlan = z.infer<typeof PinnedPlan>;
 
 /** One durable value. */
 export interface Durable<T> {
-  /** `undefined` if there is none, or it cannot be understood. */
+  /** `undefined` if there is none, or it cannot be read or understood. */
   load(): Promise<T | undefined>;
-  /** Flushed to the disk when it resolves. */
+  /**
+   * Flushed to the disk when it resolves.
+   * @throws StalledError `StateNotKept`
+   */
   save(value: T): Promise<void>;
-  /** Gone from the disk when it resolves. */
+  /**
+   * Gone from the disk when it resolves.
+   * @throws StalledError `StateNotKept`
+   */
   clear(): Promise<void>;
+  /**
+   * Saves, or clears, as well as one can: where the folder cannot be written, this process alone remembers it. For the
+   * way back from a trial, which must not wait for a disk.
+   */
+  hold(value: T | undefined): Promise<void>;
 }
 
 /** The agent's memory, on storage that both slots share. A hint only: what is found on the node decides. */
@@ -71,6 +82,11 @@ export interface StateStore {
   readonly trial: Durable<TrialRecord>;
   readonly marker: Durable<StagedMarker>;
   readonly pin: Durable<PinnedPlan>;
+  /**
+   * Proves that the folder takes a file.
+   * @throws StalledError `StateNotKept`
+   */
+  assertWritable(): Promise<void>;
 }
 
 /** Keeps the agent's memory as JSON files in `folder`, which is made if need be. */
@@ -80,36 +96,74 @@ export function openState(folder: string, logger: Logger): StateStore {
     trial: file('trial.json', TrialRecord),
     marker: file('staged.json', StagedMarker),
     pin: file('plan.json', PinnedPlan),
+    assertWritable: async () => {
+      const probe = join(folder, 'probe');
+      // As much as any of the files above takes.
+      const work = async () => {
+        await replaceFile(folder, probe, ' '.repeat(4096));
+        await removeFile(folder, probe);
+      };
+      await work().catch(notKept(probe));
+    },
   };
 }
 
 function jsonFile<T>(folder: string, name: string, schema: z.ZodType<T>, logger: Logger): Durable<T> {
   const path = join(folder, name);
-  return {
-    async load() {
+  let held: { readonly value: T | undefined } | undefined;
+  const load = async (): Promise<T | undefined> => {
+    if (held) return held.value;
+    try {
       const text = await readFile(path, 'utf8').catch(ifMissing(undefined));
-      if (text === undefined) return undefined;
-      try {
-        return schema.parse(JSON.parse(text));
-      } catch (error) {
-        logger.warn('state file cannot be understood, going by what is found on the node', {
-          path,
-          error: messageOf(error),
-        });
-        return undefined;
-      }
-    },
-    async save(value) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await writeFlushed(`${path}.new`, JSON.stringify(value));
-      await rename(`${path}.new`, path);
-      await flushFolder(folder);
-    },
-    async clear() {
-      await rm(path, { force: true });
-      await flushFolder(folder).catch(ifMissing(undefined));
-    },
+      return text === undefined ? undefined : schema.parse(JSON.parse(text));
+    } catch (error) {
+      logger.warn('state file cannot be understood, going by what is found on the node', {
+        path,
+        error: messageOf(error),
+      });
+      return undefined;
+    }
   };
+  const save = async (value: T): Promise<void> => {
+    await replaceFile(folder, path, JSON.stringify(value)).catch(notKept(path));
+    held = undefined;
+  };
+  const clear = async (): Promise<void> => {
+    await removeFile(folder, path).catch(notKept(path));
+    held = undefined;
+  };
+  const hold = async (value: T | undefined): Promise<void> => {
+    await (value === undefined ? clear() : save(value)).catch((error: unknown) => {
+      logger.error('state cannot be kept beyond this process', { path, error: messageOf(error) });
+      held = { value };
+    });
+  };
+  return { load, save, clear, hold };
+}
+
+const notKept =
+  (path: string) =>
+  (cause: unknown): never => {
+    throw new StalledError(
+      'StateNotKept',
+      `${path} cannot be written, and without it no reboot is tried: give the state folder (stateDir of the agent's ` +
+        'configuration) a writable file system with room',
+      { cause },
+    );
+  };
+
+async function replaceFile(folder: string, path: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFlushed(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+  await flushFolder(folder);
+}
+
+async function removeFile(folder: string, path: string): Promise<void> {
+  const isThere = await access(path).then(() => true, ifMissing(false));
+  if (!isThere) return;
+  await rm(path, { force: true });
+  await flushFolder(folder);
 }
 
 async function writeFlushed(path: string, text: string): Promise<void> {

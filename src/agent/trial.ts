@@ -15,6 +15,7 @@ import type { Outcome, TrialRecord } from './state.ts';
 import { IDLE, type Step } from './step.ts';
 
 type Slots = Extract<SlotView, { ok: true }>;
+type Blind = Extract<SlotView, { ok: false }>;
 
 /** A trial that was never tried is armed again, twice at most. */
 const MAX_ARMS = 3;
@@ -25,7 +26,7 @@ const MAX_FALLBACKS = 3;
 export function decideTrial(s: Snapshot, trial: TrialRecord): Step {
   if (s.staging.type !== 'idle') return { type: 'abortStaging' };
   if (trial.phase === 'Ended' && trial.outcome) return decideReport(s, trial, trial.outcome);
-  if (!s.slots.ok) return decideBlind(s, trial, s.slots.message);
+  if (!s.slots.ok) return decideBlind(s, trial, s.slots);
   const { layout } = s.slots;
   if (layout.booted === trial.targetSlot) return decideOnTrial(s, trial, s.slots);
   if (trial.phase === 'FallingBack')
@@ -45,12 +46,18 @@ function decideReport(s: Snapshot, trial: TrialRecord, outcome: Outcome): Step {
   return { type: 'reportTrial', trial, outcome, ...(object && { object }) };
 }
 
-/** The slots cannot be told apart: after the trial's time only a reboot helps, once. */
-function decideBlind(s: Snapshot, trial: TrialRecord, message: string): Step {
-  const hasRebooted = trial.bootId !== s.bootId && trial.phase !== 'FallingBack';
-  return hasRebooted && s.uptimeMs >= trial.trialSeconds * 1000
+/**
+ * Slots or boot loader cannot be read. Before the reboot nothing was tried, so the attempt ends; after it only a
+ * reboot helps when the trial's time is over, once: if that changes nothing, a person has to look.
+ */
+function decideBlind(s: Snapshot, trial: TrialRecord, { reason, message }: Blind): Step {
+  if (trial.phase === 'Rebooting' && trial.bootId === s.bootId) return failed(trial, reason, message);
+  if (trial.phase === 'FallingBack' && trial.fallback?.bootId !== s.bootId)
+    return failed(trial, reason, `${trial.outcome?.message ?? ''}; since then ${message}`);
+  const leftMs = trial.trialSeconds * 1000 - s.uptimeMs;
+  return leftMs <= 0
     ? { type: 'fallBack', trial, reason: 'TrialUnhealthy', message }
-    : { type: 'wait', retryInMs: HEALTH_RETRY_MS };
+    : { type: 'confirmLater', trial, message, retryInMs: Math.min(HEALTH_RETRY_MS, leftMs) };
 }
 
 /** Still in the boot that announced the reboot: nothing was tried yet. */
@@ -123,14 +130,7 @@ function decideConfirm(s: Snapshot, trial: TrialRecord): Step {
   const leftMs = trial.trialSeconds * 1000 - s.uptimeMs;
   const within = `within ${trial.trialSeconds} s of the boot`;
   const isBack = isNodeBack(s);
-  if (leftMs <= 0)
-    return isBack && s.health && !s.health.healthy
-      ? fallBack(trial, 'TrialUnhealthy', `the health command did not pass ${within}: ${s.health.message}`)
-      : fallBack(
-          trial,
-          'TrialNotReady',
-          `${trial.targetVersion} came up, but the node was not Ready and confirmed ${within}`,
-        );
+  if (leftMs <= 0) return tooLate(s, trial, within);
   const later = (message: string, retryInMs: number): Step => ({
     type: 'confirmLater',
     trial,
@@ -143,6 +143,20 @@ function decideConfirm(s: Snapshot, trial: TrialRecord): Step {
   if (!health.healthy)
     return later(`the health command does not pass: ${health.message}`, HEALTH_RETRY_MS - health.ageMs);
   return { type: 'commit', trial };
+}
+
+/** The trial's time is over: what kept it from being confirmed. */
+function tooLate(s: Snapshot, trial: TrialRecord, within: string): Step {
+  if (!isNodeBack(s) || !s.health)
+    return fallBack(
+      trial,
+      'TrialNotReady',
+      `${trial.targetVersion} came up, but the node was not Ready and confirmed ${within}`,
+    );
+  const what = s.health.healthy
+    ? `${trial.targetVersion} was Ready and healthy, but could not be made the default ${within}: see the agent's log`
+    : `the health command did not pass ${within}: ${s.health.message}`;
+  return fallBack(trial, 'TrialUnhealthy', what);
 }
 
 function decideFallingBack(s: Snapshot, trial: TrialRecord, isDefault: boolean): Step {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { attemptOf, chooseTask, needlessRetry, oldestFirst } from '../../src/agent/attempt.ts';
 import type { OSUpgradeProgressStatus } from '../../src/api/monok8s/index.ts';
-import { plan, progress, trial } from './build.ts';
+import { plan, progress } from './build.ts';
 
 const OLD = { versionId: '1.34.1', prettyName: '' };
 const NEW = { versionId: '1.35.1', prettyName: '' };
@@ -75,25 +75,13 @@ describe('which attempt an object needs', () => {
 describe('which object is worked on', () => {
   const first = progress({ name: 'first', createdAt: '2026-11-21T10:00:00Z' });
   const second = progress({ name: 'second', createdAt: '2026-11-21T11:00:00Z' });
-  const choose = (objects: Parameters<typeof chooseTask>[0], record?: Parameters<typeof chooseTask>[2]) =>
-    chooseTask(oldestFirst(objects), OLD, record)?.object.metadata.name;
+  const choose = (objects: Parameters<typeof chooseTask>[0]) =>
+    chooseTask(oldestFirst(objects), OLD)?.object.metadata.name;
 
   it('the oldest', () => expect(choose([second, first])).to.equal('first'));
   it('what has begun is finished before an older one is tried again', () => {
     const failed = { ...first, spec: { ...first.spec, retryNonce: 'x' }, status: done('Failed') };
     expect(choose([failed, { ...second, status: done('Staged') }])).to.equal('second');
-  });
-  it('the one on trial before all', () => {
-    const record = trial({ progress: { name: 'second', uid: second.metadata.uid } });
-    expect(
-      choose(
-        [
-          { ...first, status: done('Staged') },
-          { ...second, status: done('Staged') },
-        ],
-        record,
-      ),
-    ).to.equal('second');
   });
   it('none when all are done', () =>
     expect(choose([{ ...first, status: done('Failed') }])).to.equal(undefined));

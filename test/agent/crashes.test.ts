@@ -125,6 +125,51 @@ describe('a whole attempt', () => {
     expect(ended(world)).to.deep.equal(['Completed', '']);
   });
 
+  it('a reboot that does not happen is told', async () => {
+    const world = new World(GOOD, []);
+    const messages = new Set<string>();
+    let asked = 0;
+    Object.defineProperty(world, 'isRebootAsked', {
+      get: () => asked > 3,
+      set: (isAsked: boolean) => {
+        asked = isAsked ? asked + 1 : 0;
+      },
+    });
+    await live(world, () => messages.add(world.object?.status?.message ?? ''));
+    expect([...messages].join('\n'))
+      .to.contain('asked to reboot and has not (time 1)')
+      .and.to.contain('(time 3)')
+      .and.to.contain('rebootCommand');
+    expect(ended(world)).to.deep.equal(['Completed', '']);
+  });
+
+  describe('where the state folder cannot be written', () => {
+    const readOnlyFrom = async (phase: string, behaviour: Partial<Behaviour> = {}) => {
+      const world = new World({ ...GOOD, ...behaviour }, []);
+      const write = world.writeStatus.bind(world);
+      world.isStateReadOnly = phase === '';
+      world.writeStatus = status => {
+        if (status?.phase === phase) world.isStateReadOnly = true;
+        return write(status);
+      };
+      await live(world);
+      expect(world.violations).to.deep.equal([]);
+      expect(world.boot).to.deep.equal({ defaultSlot: 'A' });
+      expect(world.booted).to.equal('A');
+      return ended(world);
+    };
+
+    for (const phase of ['', 'Downloading', 'Staged', 'Draining', 'Rebooting'])
+      it(`from ${phase || 'the beginning'} on, the attempt fails and says so`, async () => {
+        expect(await readOnlyFrom(phase)).to.deep.equal(['Failed', 'StateNotKept']);
+      });
+
+    it('on trial, the node falls back', async () => {
+      expect(await readOnlyFrom('Confirming')).to.deep.equal(['RolledBack', 'TrialBootFailed']);
+      expect((await readOnlyFrom('Confirming', { boots: 'neverReady' }))[0]).to.equal('RolledBack');
+    });
+  });
+
   it('an object that vanishes on trial leaves a node that is settled all the same', async () => {
     const world = new World(GOOD, []);
     const arm = world.arm.bind(world);

@@ -25,6 +25,7 @@ const image = { checksum: 'sha256:x', expandedBytes: 1, superblockHash: 'hash-B'
 const open = plan({ gate: gate('Open') });
 const rebooting = (changes: object = {}) =>
   task('Rebooting', { plan: open, status: { bootId: 'boot-1', ...changes } });
+const UNREADABLE = { ok: false, reason: 'BootEnvironmentInvalid', message: 'torn' } as const;
 const confirmed = { health: { healthy: true, message: '', ageMs: 0 } };
 const failed = (reason: string) => ({ phase: 'Failed', reason });
 
@@ -445,6 +446,36 @@ const CASES: Record<string, Case[]> = {
       want: { type: 'fallBack', reason: 'TrialUnhealthy' },
     },
     {
+      name: 'the slots cannot be told apart: says so while there is time',
+      seen: snapshot({ trial: trial(), bootId: 'boot-2', slots: UNREADABLE, uptimeMs: 60_000 }),
+      want: { type: 'confirmLater', message: 'torn' },
+    },
+    {
+      name: 'fails here: the boot environment cannot be read before the reboot',
+      seen: snapshot({ task: rebooting(), trial: trial({ armed: false }), slots: UNREADABLE }),
+      want: { type: 'endTrial', outcome: failed('BootEnvironmentInvalid') },
+    },
+    {
+      name: 'fails here: it cannot be read after falling back either',
+      seen: snapshot({
+        trial: trial({ phase: 'FallingBack', fallback: { bootId: 'boot-2', count: 1 } }),
+        bootId: 'boot-3',
+        slots: UNREADABLE,
+      }),
+      want: { type: 'endTrial', outcome: failed('BootEnvironmentInvalid') },
+    },
+    {
+      name: 'fails here: healthy, and cannot be made the default',
+      seen: snapshot({
+        trial: trial(),
+        bootId: 'boot-2',
+        slots: onTrial(),
+        uptimeMs: 900_000,
+        ...confirmed,
+      }),
+      want: { type: 'fallBack', reason: 'TrialUnhealthy' },
+    },
+    {
       name: 'agent restarted here while falling back: falls back',
       seen: snapshot({
         trial: trial({ phase: 'FallingBack', fallback: { bootId: 'boot-2', count: 1 } }),
@@ -539,6 +570,18 @@ const CASES: Record<string, Case[]> = {
       name: 'is kept once it is healthy',
       seen: snapshot({ slots: onTrial(), ...confirmed }),
       want: { type: 'keepManualBoot', slot: 'B' },
+    },
+    {
+      name: 'holds up a plan that is staged, and tells it',
+      seen: snapshot({
+        task: task('Staged'),
+        slots: onTrial(),
+        node: { ready: false, bootId: 'boot-1' },
+      }),
+      want: {
+        type: 'wait',
+        note: { phase: 'Staged', message: 'slot B was booted by hand; waiting for the node to be Ready' },
+      },
     },
     {
       name: 'is not kept while the node is not Ready',

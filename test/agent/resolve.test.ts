@@ -61,6 +61,7 @@ function resolverOf(world: { request?: OSUpgrade | undefined; hasLease?: boolean
         pinned = value;
       },
       clear: async () => undefined,
+      hold: async () => undefined,
     },
     readCatalog: async ({ inline = '' }) => inline,
     zone: 'UTC',

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { openState } from '../../src/agent/state.ts';
+import { reasonOf } from '../../src/domain/errors.ts';
 import { marker, trial } from './build.ts';
 import { silent } from './world.ts';
 
@@ -39,6 +40,38 @@ describe('the state folder', () => {
     await state.marker.clear();
     await state.marker.clear();
     expect(await state.marker.load()).to.equal(undefined);
+  });
+
+  describe('that cannot be written', () => {
+    // A file where a folder should be stops everybody, root too.
+    beforeEach(() => writeFile(join(root, 'var'), 'no folder'));
+    const reason = (work: Promise<unknown>) => work.then(() => 'nothing', reasonOf);
+
+    it('says so, with the setting', async () => {
+      const state = openState(folder, silent);
+      expect(await reason(state.assertWritable())).to.equal('StateNotKept');
+      expect(await reason(state.trial.save(trial()))).to.equal('StateNotKept');
+      expect(await state.trial.save(trial()).catch(String)).to.contain('stateDir');
+    });
+    it('holds nothing, and reading it stops nobody', async () => {
+      expect(await openState(folder, silent).trial.load()).to.equal(undefined);
+    });
+    it('lets this process remember what has to go on', async () => {
+      const state = openState(folder, silent);
+      await state.trial.hold(trial());
+      expect(await state.trial.load()).to.deep.equal(trial());
+      await state.trial.hold(undefined);
+      expect(await state.trial.load()).to.equal(undefined);
+      await state.trial.hold(trial());
+      await rm(join(root, 'var'));
+      await state.trial.save(trial({ attempt: 2 }));
+      expect((await state.trial.load())?.attempt).to.equal(2);
+    });
+  });
+
+  it('shows that it can be written, and leaves nothing', async () => {
+    await openState(folder, silent).assertWritable();
+    expect(await readdir(folder)).to.deep.equal([]);
   });
 
   for (const [name, text] of Object.entries({

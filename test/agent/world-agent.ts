@@ -2,17 +2,17 @@ import type { AgentDeps } from '../../src/agent/deps.ts';
 import { runPass } from '../../src/agent/loop.ts';
 import type { Stager } from '../../src/agent/ports.ts';
 import { createStageJob } from '../../src/agent/stage-job.ts';
-import type { Durable } from '../../src/agent/state.ts';
+import type { Durable, PinnedPlan } from '../../src/agent/state.ts';
 import { createStatusWriter } from '../../src/agent/status-writer.ts';
 import { noTrialGuard } from '../../src/agent/trial-guard.ts';
 import type { OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
 import type { Clock } from '../../src/domain/clock.ts';
-import { TransientError } from '../../src/domain/errors.ts';
+import { StalledError, TransientError } from '../../src/domain/errors.ts';
 import type { Timer } from '../../src/kube/timer.ts';
 import type { Informer, KubeClient, Patch } from '../../src/kube/types.ts';
 import { silent, type World } from './world.ts';
 
-const MAX_PASSES = 1_000;
+const MAX_PASSES = 2_000;
 
 /** Runs agents in `world`, a new one after each restart, until the object has come to its end or nothing moves. */
 export async function live(world: World, beforePass: () => void = () => undefined): Promise<void> {
@@ -102,7 +102,12 @@ export function startAgent(world: World): AgentDeps {
           world.files.marker = value;
         },
       ),
-      pin: { load: async () => undefined, save: async () => undefined, clear: async () => undefined },
+      pin: file<PinnedPlan>(
+        world,
+        () => undefined,
+        () => undefined,
+      ),
+      assertWritable: async () => assertWritable(world),
     },
     status: createStatusWriter(client, clock),
     resolver: {
@@ -162,15 +167,28 @@ const stagerOf = (world: World): Stager => ({
 });
 
 /** One durable value; its copies share nothing with what the agent holds. */
-const file = <T>(
-  world: World,
-  get: () => T | undefined,
-  set: (value: T | undefined) => void,
-): Durable<T> => ({
-  load: async () => structuredClone(get()),
-  save: async value => world.do(() => set(structuredClone(value))),
-  clear: async () => world.do(() => set(undefined)),
-});
+function file<T>(world: World, get: () => T | undefined, set: (value: T | undefined) => void): Durable<T> {
+  let held: { value: T | undefined } | undefined;
+  const put = (value: T | undefined): void =>
+    world.do(() => {
+      assertWritable(world);
+      set(structuredClone(value));
+      held = undefined;
+    });
+  return {
+    load: async () => structuredClone(held ? held.value : get()),
+    save: async value => put(value),
+    clear: async () => put(undefined),
+    hold: async value => {
+      if (world.isStateReadOnly) held = { value };
+      else put(value);
+    },
+  };
+}
+
+function assertWritable({ isStateReadOnly }: World): void {
+  if (isStateReadOnly) throw new StalledError('StateNotKept', 'read-only');
+}
 
 function clientOf(world: World): KubeClient {
   const no = async (): Promise<never> => Promise.reject(new Error('not to be called'));

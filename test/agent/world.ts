@@ -61,6 +61,8 @@ export class World {
   isRebootAsked = false;
   /** Nobody reaches the API server. */
   isApiAway = false;
+  /** The state folder takes nothing any more. */
+  isStateReadOnly = false;
   writes = 0;
   #count = 0;
   #ignored = 0;
