@@ -3,6 +3,7 @@ import type { NodeCounts, OSUpgrade, OSUpgradeStatus, SkippedNode } from '../../
 import { list } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { MAX_SKIPPED } from '../../domain/ownership.ts';
+import { gateState, isAtGate } from '../../domain/progress.ts';
 import type { NodeVerdict } from '../../domain/rollout.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 
@@ -76,8 +77,12 @@ function progressingOf({ verdicts, hold }: AcceptedInput, counts: NodeCounts): F
   if (counts.total === 0)
     return no('NoNodes', 'spec.nodeSelector selects no node yet; nodes that join are upgraded');
   const superseded = verdicts.filter(({ reason }) => reason === 'Superseded').length;
-  if (superseded === counts.total) return no('Superseded', 'newer requests own all of its nodes');
-  if (counts.running > 0) return yes('NodesRunning', `works on ${namesOf(verdicts, 'running')}`);
+  if (superseded === counts.total)
+    return no(
+      'Superseded',
+      'newer requests took all of its nodes over: apply this one with a change to act again',
+    );
+  if (counts.running > 0) return runningOf(verdicts, hold);
   if (counts.waiting > 0) {
     const [first] = verdicts.filter(({ state }) => state === 'waiting');
     if (hold !== undefined) return no(hold.reason, hold.message);
@@ -94,6 +99,17 @@ function progressingOf({ verdicts, hold }: AcceptedInput, counts: NodeCounts): F
     return no('NothingToDo', 'every selected node is skipped: see skippedNodes');
   return no('Complete');
 }
+
+function runningOf(verdicts: readonly NodeVerdict[], hold: Refusal | undefined): Finding {
+  const works = `works on ${namesOf(verdicts, 'running')}`;
+  if (hold === undefined) return yes('NodesRunning', works);
+  const isHeld = verdicts.every(entry => entry.state !== 'running' || waitsAtGate(entry));
+  if (isHeld) return no(hold.reason, `${namesOf(verdicts, 'running')} staged; ${hold.message}`);
+  return yes('NodesRunning', `${works}; nothing else begins: ${hold.message}`);
+}
+
+const waitsAtGate = ({ progress }: NodeVerdict): boolean =>
+  progress !== undefined && isAtGate(progress) && gateState(progress) === 'Closed';
 
 const namesOf = (verdicts: readonly NodeVerdict[], state: NodeVerdict['state']): string =>
   list(verdicts.filter(entry => entry.state === state).map(({ node }) => node.name));

@@ -16,6 +16,7 @@ interface Case {
   readonly plans?: readonly string[];
   readonly phase?: string;
   readonly reason?: string;
+  readonly message?: RegExp;
   readonly counts?: object;
   readonly skipped?: readonly [string, string][];
   readonly refused?: readonly [string, string][];
@@ -399,6 +400,27 @@ const cases: Case[] = [
     counts: { waiting: 3 },
   },
   {
+    name: 'paused while a node waits with its image staged',
+    nodes: three,
+    request: request('up', { paused: true }),
+    progresses: [progress({ on: 'n1', status: { phase: 'Staged', attempt: 1 } })],
+    plans: [],
+    phase: 'Accepted',
+    reason: 'Paused',
+    message: /^0 of 3 .*; n1 staged; the request is paused/,
+    counts: { running: 1, waiting: 2 },
+  },
+  {
+    name: 'paused while a node is being drained: that goes through',
+    nodes: three,
+    request: request('up', { paused: true }),
+    progresses: [progress({ on: 'n1', ...draining })],
+    plans: [],
+    reason: 'NodesRunning',
+    message: /works on n1; nothing else begins: the request is paused/,
+    conditions: { Progressing: 'NodesRunning' },
+  },
+  {
     name: 'outside the window',
     nodes: three,
     request: request('up', { timeWindow: NOON }),
@@ -617,6 +639,7 @@ describe('decideRequest', () => {
       expect(decision.plans.map(({ node: { name } }) => name)).to.deep.equal(want.plans);
       if (want.phase !== undefined) expect(status.phase).to.equal(want.phase);
       if (want.reason !== undefined) expect(status.reason, status.message).to.equal(want.reason);
+      if (want.message !== undefined) expect(status.message).to.match(want.message);
       if (want.counts !== undefined) expect(status.nodes).to.include(want.counts);
       if (want.skipped !== undefined) {
         expect(status.skippedNodes?.map(({ name, reason }) => [name, reason])).to.deep.equal(want.skipped);
