@@ -288,10 +288,11 @@ describe('controller on a real API server', function () {
 
   it('an object made by hand is adopted, and one for an unknown node fails', async () => {
     await fleet.makeNodes('n1');
-    await fleet.request('up', { nodeSelector: { nobody: 'has-this' } });
+    const { metadata } = await fleet.request('up', { nodeSelector: { nobody: 'has-this' } });
     await byHand('mine', 'n1', 'up');
     const adopted = await fleet.untilProgress('n1', 'is done', ({ status }) => status?.phase === 'Completed');
     expect(adopted.metadata.name).to.equal('mine');
+    expect(adopted.spec.sourceRef.uid, 'not for a later request of that name').to.equal(metadata.uid);
     await byHand('lost', 'nowhere', 'up');
     const { status } = await fleet.untilProgress(
       'nowhere',

@@ -83,8 +83,10 @@ const isOurKind = ({ spec, metadata }: OSUpgradeProgress): boolean =>
 
 /** No agent will ever answer. What the node itself owns goes with it. */
 const isStranded = (progress: OSUpgradeProgress): boolean =>
-  (!isTerminal(progress) || isRetryAsked(progress)) &&
-  !(progress.metadata.ownerReferences ?? []).some(({ kind }) => kind === 'Node');
+  (!isTerminal(progress) || isRetryAsked(progress)) && isHandMade(progress);
+
+const isHandMade = ({ metadata }: OSUpgradeProgress): boolean =>
+  !(metadata.ownerReferences ?? []).some(({ kind }) => kind === 'Node');
 
 const failUnknownNode = (progress: OSUpgradeProgress): NodeAction => ({ type: 'failUnknownNode', progress });
 
@@ -117,7 +119,7 @@ function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpg
 function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): Part {
   if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, DEFAULT_DRAIN);
   const { sourceRef, plan } = progress.spec;
-  if (sourceRef.uid !== undefined) return { actions: [{ type: 'delete', progress }] };
+  if (!isHandMade(progress)) return { actions: [{ type: 'delete', progress }] };
   if (plan === undefined)
     return { actions: [{ type: 'refuse', progress, why: requestNotFound(sourceRef.name) }] };
   const isEnded = ['Failed', 'Cancelled'].includes(gateState(progress));

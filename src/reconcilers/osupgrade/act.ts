@@ -28,7 +28,11 @@ export async function carryOut(
   const plan = planOf(request, decision.status);
   for (const { progress, reason, message } of decision.refused) {
     const since = toTimestamp(context.clock.nowMs());
-    await adopt(context, expectations, progress, refusedPlan(plan, { reason, message }, since));
+    await adopt(context, expectations, {
+      request,
+      plan: refusedPlan(plan, { reason, message }, since),
+      progress,
+    });
   }
   const mark = rolloutMark(request.metadata.uid, decision.status.rollout ?? 0);
   for (const node of decision.unmarked) await markNode(context, node, mark);
@@ -65,7 +69,7 @@ async function givePlan(
 ): Promise<void> {
   const name =
     handMade?.metadata.name ?? (await createProgress(context, expectations, { request, plan, node }));
-  if (handMade !== undefined) await adopt(context, expectations, handMade, plan);
+  if (handMade !== undefined) await adopt(context, expectations, { request, plan, progress: handMade });
   context.log.info('plan given to node', { request: request.metadata.name, node: node.name, progress: name });
   const about = {
     apiVersion: request.apiVersion,
@@ -112,11 +116,12 @@ async function createProgress(
 async function adopt(
   { client, leadership, signal, ownWrites }: ControllerContext,
   expectations: Expectations,
-  progress: OSUpgradeProgress,
-  plan: PlanToGive['plan'],
+  { request, plan, progress }: Omit<PlanToGive, 'verdict'> & { readonly progress: OSUpgradeProgress },
 ): Promise<void> {
   const { name, uid, resourceVersion } = progress.metadata;
-  const body = { metadata: { uid, resourceVersion }, spec: { plan } };
+  // From now on for this request alone, not for a later one of the same name.
+  const sourceRef = { uid: request.metadata.uid };
+  const body = { metadata: { uid, resourceVersion }, spec: { sourceRef, plan } };
   const bounds = await withinLease(leadership, signal);
   expectations.expect(name);
   const written = await client.patch(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body }, bounds);

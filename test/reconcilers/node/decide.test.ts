@@ -43,6 +43,11 @@ const NO_EVICTIONS = new Map();
 const pods = (...list: ReturnType<typeof pod>[]): DrainView => ({ pods: list, asked: NO_EVICTIONS });
 const refusal = { sinceMs: NOW_MS - 60_000, budget: 'web-pdb', message: 'x' };
 
+const adopted = (made: OSUpgradeProgress): OSUpgradeProgress => ({
+  ...made,
+  spec: { ...made.spec, sourceRef: { ...made.spec.sourceRef, uid: 'uid-of-up' } },
+});
+
 const cases: Case[] = [
   { name: 'an agent came: labelled', nodes: [node('n1', { labels: {} })], actions: ['label true'] },
   {
@@ -472,6 +477,12 @@ const cases: Case[] = [
     name: 'made by hand, request deleted: cancelled, kept',
     requests: [],
     progresses: [progress({ on: 'n1', byHand: true, plan: true, ...staged })],
+    actions: ['gate Cancelled 1 RequestDeleted'],
+  },
+  {
+    name: 'made by hand and adopted, and another request has the name by now: cancelled, kept',
+    requests: [{ ...request('up'), metadata: { name: 'up', uid: 'other', resourceVersion: '1' } }],
+    progresses: [adopted(progress({ on: 'n1', byHand: true, plan: true, ...staged }))],
     actions: ['gate Cancelled 1 RequestDeleted'],
   },
   {
