@@ -11,7 +11,7 @@ import type { KubeClient } from '../kube/types.ts';
 import { type Candidate, phaseOf } from './attempt.ts';
 import { type CatalogReader, CatalogWait } from './catalog-source.ts';
 import { holdOf, RECHECK_MS } from './hold.ts';
-import type { Resolution } from './snapshot.ts';
+import type { Hold, Resolution } from './snapshot.ts';
 import type { Durable, PinnedPlan } from './state.ts';
 
 /** Finds out what an object asks for. */
@@ -47,8 +47,13 @@ export function createResolver(options: ResolverOptions): Resolver {
     const pinned = await pin.load();
     if (pinned && `${pinned.uid}/${pinned.attempt}` === key) return withHold(options, candidate, pinned.plan);
     const answer = await resolveAnew(options, candidate, running);
-    if (answer.type === 'plan')
+    if (answer.type !== 'plan') return remember(key, answer);
+    try {
       await pin.save({ uid: candidate.object.metadata.uid, attempt: candidate.attempt, plan: answer.plan });
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      return refused(reasonOf(error), messageOf(error));
+    }
     return remember(key, answer);
   };
 
@@ -100,9 +105,20 @@ async function planOf(options: ResolverOptions, request: OSUpgrade, running: str
 async function withHold(options: ResolverOptions, candidate: Candidate, plan: NodePlan): Promise<Resolution> {
   const answer: Resolution = { type: 'plan', plan, gated: false };
   if (phaseOf(candidate) !== 'Staged') return answer;
-  const request = await options.client.get(OSUPGRADES, { name: candidate.object.spec.sourceRef.name });
-  const hold = request && holdOf(request, options.clock.nowMs(), options.zone);
+  const hold = await stagedHold(options, candidate.object.spec.sourceRef.name);
   return hold ? { ...answer, hold } : answer;
+}
+
+/** Why a staged image is not booted now. Whatever cannot be found out holds it too: a reboot is not taken back. */
+async function stagedHold({ client, clock, zone }: ResolverOptions, name: string): Promise<Hold | undefined> {
+  try {
+    const request = await client.get(OSUPGRADES, { name });
+    if (request) return holdOf(request, clock.nowMs(), zone);
+    const message = `OSUpgrade ${name} (spec.sourceRef.name) was deleted: create it again, or delete this object`;
+    return { message, retryInMs: RECHECK_MS };
+  } catch (error) {
+    return { message: `OSUpgrade ${name}: ${messageOf(error)}`, retryInMs: RECHECK_MS };
+  }
 }
 
 function handMadePlan(image: PinnedImage, requested: string): NodePlan {

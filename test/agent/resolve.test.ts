@@ -25,7 +25,12 @@ const upgrade = (spec: Partial<OSUpgradeSpec> = {}): OSUpgrade => ({
 });
 
 /** An API server that knows one request, and perhaps the controller's Lease. */
-function resolverOf(world: { request?: OSUpgrade | undefined; hasLease?: boolean; error?: Error }) {
+function resolverOf(world: {
+  request?: OSUpgrade | undefined;
+  hasLease?: boolean;
+  error?: Error;
+  isFull?: boolean;
+}) {
   let pinned: PinnedPlan | undefined;
   let nowMs = 0;
   const calls: string[] = [];
@@ -58,6 +63,7 @@ function resolverOf(world: { request?: OSUpgrade | undefined; hasLease?: boolean
     pin: {
       load: async () => pinned,
       save: async value => {
+        if (world.isFull) throw new StalledError('StateNotKept', 'no room');
         pinned = value;
       },
       clear: async () => undefined,
@@ -149,14 +155,34 @@ describe('what an object asks for', () => {
     expect(await resolver.resolve(byHand(), '1.34.1')).to.include({ type: 'plan' });
   });
 
-  it('holds a staged image while its request is paused', async () => {
-    const { resolver, world } = resolverOf({ request: upgrade() });
-    await resolver.resolve(byHand(), '1.34.1');
-    world.request = upgrade({ paused: true });
-    const { object } = byHand();
-    const staged = { ...object, status: { phase: 'Staged', attempt: 1 } } as const;
-    const answer = await resolver.resolve(byHand({ object: staged, isNew: false }), '1.34.1');
-    expect(answer.type === 'plan' && answer.hold?.message).to.contain('is paused');
+  const STAGED: [name: string, change: Partial<Parameters<typeof resolverOf>[0]>, says: string][] = [
+    ['its request is paused', { request: upgrade({ paused: true }) }, 'is paused'],
+    ['its request is gone', { request: undefined }, 'was deleted: create it again'],
+    ['nobody can be asked', { error: new TransientError('Unreachable', 'refused') }, 'my-upgrade: refused'],
+    [
+      'the time zone became a wrong one',
+      { request: upgrade({ timeWindow: { startTime: '1', endTime: '2', timeZone: 'Mars/Base' } }) },
+      'my-upgrade: ',
+    ],
+  ];
+  for (const [name, change, says] of STAGED) {
+    it(`holds a staged image while ${name}`, async () => {
+      const { resolver, world } = resolverOf({ request: upgrade() });
+      await resolver.resolve(byHand(), '1.34.1');
+      Object.assign(world, change);
+      const { object } = byHand();
+      const staged = { ...object, status: { phase: 'Staged', attempt: 1 } } as const;
+      const answer = await resolver.resolve(byHand({ object: staged, isNew: false }), '1.34.1');
+      expect(answer.type === 'plan' && answer.hold?.message).to.contain(says);
+    });
+  }
+
+  it('is refused where nothing can be remembered', async () => {
+    const { resolver } = resolverOf({ request: upgrade(), isFull: true });
+    expect(await resolver.resolve(byHand(), '1.34.1')).to.include({
+      type: 'refused',
+      reason: 'StateNotKept',
+    });
   });
 
   it('may not be read: says what the API server says', async () => {
