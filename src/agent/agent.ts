@@ -14,6 +14,7 @@ import { createHost } from './host/host.ts';
 import { hostPath } from './host/host-path.ts';
 import { createStager } from './install/stager.ts';
 import { runLoop } from './loop.ts';
+import { becomeTheOnlyOne } from './only-one.ts';
 import { createResolver } from './resolve.ts';
 import { createSlots } from './slots/slots.ts';
 import { createStageJob } from './stage-job.ts';
@@ -38,11 +39,15 @@ export interface AgentOptions {
 
 /** Serves one node until the signal. What is under way is left so that the next start goes on from there. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const { config, log } = options;
+  const stateDir = hostPath(config.hostRoot, config.stateDir);
+  const release = await becomeTheOnlyOne({ stateDir, log }, signal);
+  if (!release) return;
   const wakeup = createWakeup();
   const caches = startCaches(options, wakeup, signal);
   const deps = createDeps(options, caches, wakeup, signal);
   void logIdentity(options, signal);
-  await runLoop(deps, wakeup, options.random, signal);
+  await runLoop(deps, wakeup, options.random, signal).finally(release);
 }
 
 function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signal: AbortSignal): AgentDeps {
