@@ -97,8 +97,15 @@ function progressingOf({ verdicts, hold }: AcceptedInput, counts: NodeCounts): F
   if (counts.failed > 0) return no('NodesFailed', `retry or repair ${namesOf(verdicts, 'failed')}`);
   if (counts.updated + counts.drifted === 0)
     return no('NothingToDo', 'every selected node is skipped: see skippedNodes');
-  return no('Complete');
+  return no('Complete', exceptionsOf(verdicts));
 }
+
+/** Why fewer nodes than all run the version though nothing is left to do. */
+const exceptionsOf = (verdicts: readonly NodeVerdict[]): string =>
+  (['drifted', 'skipped'] as const)
+    .map(state => [state, namesOf(verdicts, state)] as const)
+    .flatMap(([state, names]) => (names === '' ? [] : [`${state}: ${names}`]))
+    .join('; ');
 
 function runningOf(verdicts: readonly NodeVerdict[], hold: Refusal | undefined): Finding {
   const works = `works on ${namesOf(verdicts, 'running')}`;

@@ -171,6 +171,7 @@ const cases: Case[] = [
     nodes: [node('n1', { annotations: mark })],
     plans: [],
     reason: 'Complete',
+    message: /^0 of 1 nodes run v1.35.1; drifted: n1$/,
     counts: { drifted: 1 },
     conditions: { Complete: 'Complete', Degraded: 'Drifted' },
   },
