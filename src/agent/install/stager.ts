@@ -138,6 +138,6 @@ function assertFits({ image, slot }: StageRequest): void {
 const keepsChanging = (cause: FileChangedError): StalledError =>
   new StalledError(
     'DownloadStalled',
-    `the file changed on the server during ${MAX_CHANGES} downloads: put it there once and leave it`,
+    `${MAX_CHANGES} downloads had to begin anew: put the file there once and leave it, on a server that can resume`,
     { cause },
   );

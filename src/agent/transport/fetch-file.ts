@@ -33,10 +33,13 @@ export interface FetchOptions {
   onRetry(reason: string, message: string): void;
 }
 
-/** The file on the server became another one while it was fetched: everything has to begin anew. */
+/** The file on the server became another one while it was fetched, or may have: everything has to begin anew. */
 export class FileChangedError extends TransientError {
-  constructor(where: string) {
-    super('ImageChanged', `${where} changed while it was fetched: beginning anew`);
+  constructor(where: string, isRecognised: boolean) {
+    const why = isRecognised
+      ? 'changed while it was fetched'
+      : 'cannot be resumed, as the server sends neither ETag nor Last-Modified';
+    super('ImageChanged', `${where} ${why}: beginning anew`);
   }
 }
 
@@ -125,7 +128,7 @@ async function judge({ response, where }: HttpAnswer, progress: Progress): Promi
   }
   await discard(response);
   if (statusCode === 200 || isPart || statusCode === 412 || statusCode === 416)
-    throw new FileChangedError(where);
+    throw new FileChangedError(where, isRecognisable(first ?? {}));
   progress.waitMs = retryAfterMs(headers);
   throw classifyStatus(statusCode, where);
 }

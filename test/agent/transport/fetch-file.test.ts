@@ -113,6 +113,13 @@ describe('fetching a file', () => {
     it(`${want}: ${what}`, async () => expect(await ending(...script)).to.equal(want));
   }
 
+  it('says why it begins anew', async () => {
+    const nameless = fetchAll(cut({}, 0, 4000), whole({}));
+    expect(await nameless.then(() => '', String)).to.contain('neither ETag nor Last-Modified');
+    const changed = fetchAll(cut(TAG, 0, 4000), whole({ etag: '"2"' }));
+    expect(await changed.then(() => '', String)).to.contain('changed while it was fetched');
+  });
+
   it('asks for the rest of the same file', async () => {
     await fetchAll(cut(TAG, 0, 4000), part(4000, TAG));
     expect([requests[1]?.range, requests[1]?.['if-range'], requests[1]?.['accept-encoding']]).to.deep.equal([
