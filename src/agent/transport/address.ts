@@ -4,7 +4,7 @@ import { StalledError } from '../../domain/errors.ts';
 export const MAX_REDIRECTS = 5;
 
 /** An address without the parts that may be secret: user, password and query. */
-export const publicAddress = (url: URL): string => `${url.origin}${url.pathname}`;
+export const publicAddress = (url: URL): string => `${url.protocol}//${url.host}${url.pathname}`;
 
 /**
  * Reads an image's address and refuses one that may not be fetched.

@@ -46,4 +46,10 @@ describe('addresses', () => {
   it('keeps secrets out of messages', () => {
     expect(publicAddress(new URL('https://u:p@a.test/x?token=1'))).to.equal('https://a.test/x');
   });
+
+  it('names an address of a registry', () => {
+    expect(() => checkAddress('oci://images.test/os:1?token=secret', false)).to.throw(
+      'oci://images.test/os:1)',
+    );
+  });
 });
