@@ -112,7 +112,10 @@ async function assertContent(
   if (!isSameVersion(version, plan.targetVersion))
     throw new StalledError(
       'VersionMismatch',
-      `slot ${slot} says ${field}="${version}" in /etc/os-release, not ${plan.targetVersion}: give the image of that version`,
+      `slot ${slot} says ${field}="${version}" in /etc/os-release, not ${plan.targetVersion}: ` +
+        (plan.kind === 'rollback'
+          ? 'only the version that the slot holds can be rolled back to; ask for that, or for an upgrade'
+          : 'give the image of that version'),
     );
   const missing = await slots.missingFiles(slot, await bootLoader.bootFiles(slot));
   if (missing.length > 0)
