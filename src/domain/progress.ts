@@ -33,6 +33,13 @@ export const hasBegunDraining = (progress: OSUpgradeProgress): boolean =>
   isActive(progress) &&
   (PAST_THE_GATE.includes(progress.status?.phase) || ['Draining', 'Open'].includes(gateState(progress)));
 
+/**
+ * The plan has ended, or the node is free to reboot. Before that nothing was changed that anyone notices, and an object
+ * that someone deleted is made again.
+ */
+export const hasActed = (progress: OSUpgradeProgress): boolean =>
+  isTerminal(progress) || PAST_THE_GATE.includes(progress.status?.phase) || gateState(progress) === 'Open';
+
 /** The image is staged and verified: the agent waits for the gate. */
 export const isAtGate = (progress: OSUpgradeProgress): boolean =>
   progress.status?.phase === 'Staged' || progress.status?.phase === 'Draining';

@@ -80,9 +80,11 @@ function judgePast(
   if (progress?.status?.bootId !== undefined && progress.status.bootId === node.agentBootId)
     return verdict(node, 'updated');
   if (progress === undefined && !input.isMarked(node)) return undefined;
+  const again =
+    progress === undefined ? 'a new rollout' : `ctl retry ${progress.metadata.name} or a new rollout`;
   return verdict(node, 'drifted', {
     reason: 'Drifted',
-    message: `runs ${node.version || 'an unknown version'} although this rollout acted on it: it is left alone until ctl retry or a new rollout`,
+    message: `runs ${node.version || 'an unknown version'} although this rollout acted on it: it is left alone until ${again}`,
   });
 }
 

@@ -278,6 +278,25 @@ describe('controller on a real API server', function () {
     expect(await fleet.progresses()).to.have.length(0);
   });
 
+  it('an object that is deleted while it downloads is made again', async () => {
+    await fleet.makeNodes('n1');
+    fleet.agents.play('n1', 'stay downloading');
+    await fleet.request('up');
+    const first = await fleet.untilProgress(
+      'n1',
+      'downloads',
+      ({ status }) => status?.phase === 'Downloading',
+    );
+    await fleet.client.delete(OSUPGRADE_PROGRESSES, { name: first.metadata.name });
+    await fleet.untilProgress(
+      'n1',
+      'is made again',
+      ({ metadata, status }) => metadata.uid !== first.metadata.uid && status?.phase === 'Downloading',
+    );
+    fleet.agents.play('n1', 'obey');
+    await complete('up');
+  });
+
   it('a node that joins later is upgraded', async () => {
     await fleet.makeNodes('n1');
     await fleet.request('up');

@@ -36,10 +36,7 @@ export async function carryOut(
   }
   const mark = rolloutMark(request.metadata.uid, decision.status.rollout ?? 0);
   for (const node of decision.unmarked) await markNode(context, node, mark);
-  for (const verdict of decision.plans) {
-    await givePlan(context, expectations, { request, plan, verdict });
-    await markNode(context, verdict.node, mark);
-  }
+  for (const verdict of decision.plans) await givePlan(context, expectations, { request, plan, verdict });
 }
 
 async function writeStatus(

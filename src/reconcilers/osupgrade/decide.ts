@@ -4,7 +4,7 @@ import { nodesOf } from '../../domain/budget.ts';
 import { type Hold, holdOf } from '../../domain/hold.ts';
 import { isSelected, type NodeState } from '../../domain/node-state.ts';
 import { claimOf, lostNodesOf, newerThan, supersededBy } from '../../domain/ownership.ts';
-import { hasBegunDraining, isActive, isFor } from '../../domain/progress.ts';
+import { hasActed, hasBegunDraining, isActive, isFor } from '../../domain/progress.ts';
 import { chooseNodes, judgeNode, type NodeVerdict } from '../../domain/rollout.ts';
 import { rolloutKeyOf, rolloutMark } from '../../domain/rollout-key.ts';
 import { type Silence, silenceOf } from '../../domain/silence.ts';
@@ -40,7 +40,7 @@ export interface RequestDecision {
   readonly plans: readonly NodeVerdict[];
   /** Objects made by hand that cannot be done. */
   readonly refused: readonly (Refusal & { readonly progress: OSUpgradeProgress })[];
-  /** Nodes on which this rollout acts, and whose annotation does not say so yet. */
+  /** Nodes on which this rollout has acted, and whose annotation does not say so yet. */
   readonly unmarked: readonly NodeState[];
   /** When to look again though nothing changed. */
   readonly recheckAtMs?: number;
@@ -243,7 +243,7 @@ function earliest(
 function unmarkedOf(verdicts: readonly NodeVerdict[], uid: string, rollout: number): NodeState[] {
   const mark = rolloutMark(uid, rollout);
   return verdicts
-    .filter(({ progress, lost }) => progress !== undefined && lost === undefined)
+    .filter(({ progress, lost }) => progress !== undefined && hasActed(progress) && lost === undefined)
     .map(({ node }) => node)
     .filter(({ annotations }) => annotations[ROLLOUT_ANNOTATION] !== mark);
 }

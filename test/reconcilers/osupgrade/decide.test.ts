@@ -81,7 +81,7 @@ const cases: Case[] = [
     nodes: three,
     progresses: [progress({ on: 'n1', status: { phase: 'Downloading', attempt: 1 } })],
     plans: [],
-    unmarked: ['n1'],
+    unmarked: [],
     counts: { running: 1, waiting: 2 },
   },
   {
@@ -89,7 +89,29 @@ const cases: Case[] = [
     nodes: three,
     progresses: [progress({ on: 'n1' })],
     plans: [],
+    unmarked: [],
+  },
+  {
+    name: 'a plan whose node is being drained has changed nothing yet',
+    nodes: three,
+    progresses: [progress({ on: 'n1', ...draining })],
+    plans: [],
+    unmarked: [],
+  },
+  {
+    name: 'a plan whose node may reboot has acted',
+    nodes: three,
+    progresses: [
+      progress({ on: 'n1', gate: { state: 'Open', attempt: 1 }, status: { phase: 'Draining', attempt: 1 } }),
+    ],
+    plans: [],
     unmarked: ['n1'],
+  },
+  {
+    name: 'an object that was deleted before its node was free to reboot is made again',
+    nodes: [node('n1')],
+    plans: ['n1'],
+    unmarked: [],
   },
   {
     name: "another request's plan counts",
@@ -181,6 +203,7 @@ const cases: Case[] = [
     progresses: [progress({ on: 'n1', ...completed })],
     plans: [],
     counts: { drifted: 1 },
+    conditions: { Complete: 'Complete', Degraded: 'Drifted' },
   },
   {
     name: 'it is done, and its agent has not yet said what it runs since the reboot: no drift',
@@ -596,7 +619,7 @@ const cases: Case[] = [
       progress({ on: 'n2', byHand: true }),
     ],
     plans: [],
-    unmarked: ['n1'],
+    unmarked: [],
     counts: { running: 1, waiting: 2 },
   },
   {
