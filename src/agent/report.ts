@@ -101,9 +101,10 @@ export async function tellTrouble(deps: AgentDeps, message: string): Promise<voi
   const { caches, status, nodeName, log } = deps;
   const object = oldestFirst(caches.progresses.list().filter(o => o.spec.nodeName === nodeName))
     .map(status.newest)
-    .find(o => o.status?.phase !== undefined && !isTerminal(o.status.phase));
-  const { phase, attempt } = object?.status ?? {};
-  if (!object || !phase || !attempt) return;
+    .find(o => !isTerminal(o.status?.phase));
+  if (!object) return;
+  // An attempt that has not been begun is none yet.
+  const { phase = 'Pending', attempt = 0 } = object.status ?? {};
   await status.write(object, { attempt, phase, message }, QUICK).catch((error: unknown) => {
     log.debug('trouble not reported', { name: object.metadata.name, error: messageOf(error) });
   });

@@ -47,7 +47,10 @@ export function recoverTrial(
       : {
           phase: 'RolledBack',
           reason: 'TrialBootFailed',
-          message: `${plan.targetVersion} was tried and did not come up; the node runs the old system`,
+          message:
+            status.phase === 'Confirming'
+              ? `${plan.targetVersion} came up, but the node went back before it was kept, and its state folder was lost`
+              : `${plan.targetVersion} was tried and did not come up; the node runs the old system`,
         },
   };
 }

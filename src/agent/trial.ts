@@ -114,8 +114,10 @@ function decideOnTrial(s: Snapshot, trial: TrialRecord, slots: Slots): Step {
   const isDefault = boot.defaultSlot === layout.booted;
   if (trial.phase === 'FallingBack') return decideFallingBack(s, trial, isDefault);
   if (trial.phase === 'Committing' && isDefault) return completed(trial);
-  // A flag that the boot loader did not clear would try the slot again after a fall-back.
-  if (boot.trialSlot) return { type: 'clearFlag', defaultSlot: boot.defaultSlot };
+  // A flag that the boot loader did not clear would try the slot again after a fall-back. Falling back clears it too,
+  // and must not wait for this.
+  if (boot.trialSlot && s.uptimeMs < trial.trialSeconds * 1000)
+    return { type: 'clearFlag', defaultSlot: boot.defaultSlot };
   const version = versionOf(layout[layout.booted].osRelease, trial.versionField);
   if (!isSameVersion(version, trial.targetVersion))
     return fallBack(

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { tellTrouble } from '../../src/agent/report.ts';
 import type { Behaviour, Fault } from './world.ts';
 import { OLD, TARGET, World } from './world.ts';
-import { live } from './world-agent.ts';
+import { live, startAgent } from './world-agent.ts';
 
 const GOOD: Behaviour = { shows: TARGET.slice(1), boots: 'well', ignoresFlag: 0 };
 const phases = (world: World) => world.object?.status?.history?.map(entry => entry.phase);
@@ -123,6 +124,17 @@ describe('a whole attempt', () => {
     });
     expect(passes).to.be.greaterThan(100);
     expect(ended(world)).to.deep.equal(['Completed', '']);
+  });
+
+  it('what keeps a step from being done is told, before the first status too', async () => {
+    const world = new World(GOOD, []);
+    const deps = startAgent(world);
+    await tellTrouble(deps, 'cannot go on: no such disk');
+    expect(world.object?.status).to.deep.include({ phase: 'Pending', message: 'cannot go on: no such disk' });
+    await live(world);
+    expect(ended(world)).to.deep.equal(['Completed', '']);
+    await tellTrouble(deps, 'too late');
+    expect(world.object?.status?.message).not.to.contain('too late');
   });
 
   it('a reboot that does not happen is told', async () => {

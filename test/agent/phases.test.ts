@@ -403,6 +403,16 @@ const CASES: Record<string, Case[]> = {
       want: { type: 'clearFlag', defaultSlot: 'A' },
     },
     {
+      name: 'fails here: a flag that nobody can clear does not keep it from falling back in time',
+      seen: snapshot({
+        trial: trial(),
+        bootId: 'boot-2',
+        slots: { ...onTrial(), boot: { defaultSlot: 'A', trialSlot: 'B' } },
+        uptimeMs: 900_000,
+      }),
+      want: { type: 'fallBack', reason: 'TrialNotReady' },
+    },
+    {
       name: 'fails here: another version',
       seen: snapshot({
         trial: trial(),
