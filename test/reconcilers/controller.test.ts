@@ -174,6 +174,29 @@ describe('controller on a real API server', function () {
     expect(stdout).to.equal('');
   });
 
+  it('a pod under two budgets, which no eviction can satisfy, is named and holds up no other', async () => {
+    await fleet.makeNodes('n1');
+    await runPod(fleet.client, { name: 'a-twice', nodeName: 'n1', app: 'web' });
+    await runPod(fleet.client, { name: 'b-free', nodeName: 'n1', app: 'free' });
+    for (const name of ['one', 'two'])
+      await cluster.kubectl(['create', 'pdb', name, '--selector=app=web', '--max-unavailable=1']);
+    try {
+      await fleet.request('up');
+      const waits = await fleet.untilProgress(
+        'n1',
+        'waits for the pod',
+        ({ spec }) => spec.plan?.gate.reason === 'EvictionRefused',
+      );
+      expect(waits.spec.plan?.gate.message).to.match(/default\/a-twice .*more than one PodDisruptionBudget/);
+      const { stdout } = await cluster.kubectl(['get', 'pods', '--namespace=default', '--output=name']);
+      expect(stdout.trim()).to.equal('pod/a-twice');
+      await cluster.kubectl(['delete', 'pdb', '--all']);
+      await complete('up');
+    } finally {
+      await cluster.kubectl(['delete', 'pdb', '--all', '--ignore-not-found']);
+    }
+  });
+
   it('a pod that does not go ends the drain after its time, and the node serves again', async () => {
     await fleet.makeNodes('n1');
     await runPod(fleet.client, {

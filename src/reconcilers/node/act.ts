@@ -1,11 +1,12 @@
 import { MANAGED_LABEL, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { unreachable } from '../../domain/errors.ts';
+import { messageOf, unreachable } from '../../domain/errors.ts';
 import type { NodeState } from '../../domain/node-state.ts';
+import type { PodFacts } from '../../domain/pod.ts';
 import { currentAttempt } from '../../domain/progress.ts';
 import { cordon, uncordon } from '../../kube/node.ts';
 import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
-import type { CallOptions, Patch } from '../../kube/types.ts';
+import type { CallOptions, EvictionAnswer, Patch } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
 import type { NodeAction } from './decide.ts';
@@ -56,6 +57,8 @@ async function setManaged(
   log.info(isManaged ? 'node is managed' : 'node has no agent', { node: node.name });
 }
 
+const REFUSED_EVICTIONS: readonly string[] = ['PodDisruptionBudget', 'EvictionRefused'];
+
 async function writeGate(context: ControllerContext, { progress, gate }: ActionOf<'gate'>): Promise<void> {
   const { leadership, signal, log } = context;
   // Beginning to drain takes the node out of service; everything else may also be said twice.
@@ -66,7 +69,7 @@ async function writeGate(context: ControllerContext, { progress, gate }: ActionO
   log.info('gate written', { ...fields, state: gate.state, reason: gate.reason, detail: gate.message });
   // Cordoning and uncordoning are told about the node.
   if (gate.reason === 'Draining' || gate.state === 'Open') return;
-  const isBad = gate.state === 'Failed' || gate.reason === 'PodDisruptionBudget';
+  const isBad = gate.state === 'Failed' || REFUSED_EVICTIONS.includes(gate.reason);
   record(context, progress, isBad ? 'Warning' : 'Normal', gate.reason, gate.message);
 }
 
@@ -122,7 +125,7 @@ async function evict(
 ): Promise<void> {
   const pods = (sessions.view(node).pods ?? []).filter(pod => podUids.includes(pod.uid));
   for (const pod of pods) {
-    const answer = await context.client.evict(pod, { signal: context.signal });
+    const answer = await askToEvict(context, pod);
     sessions.remember(node, pod, answer);
     context.log.debug('eviction asked for', {
       node,
@@ -130,6 +133,16 @@ async function evict(
       namespace: pod.namespace,
       answer: answer.outcome,
     });
+  }
+}
+
+/** One pod's eviction that fails, be it by a webhook's veto, holds up no other's, and the gate tells of it. */
+async function askToEvict({ client, signal }: ControllerContext, pod: PodFacts): Promise<EvictionAnswer> {
+  try {
+    return await client.evict(pod, { signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { outcome: 'refused', message: messageOf(error) };
   }
 }
 

@@ -109,9 +109,13 @@ function waitOf({ pod, fate }: PodLeft, { asked }: DrainView): Refusal | undefin
     return { reason: 'PodTerminating', message };
   }
   if (refusal === undefined) return undefined;
-  const budget = refusal.budget === undefined ? refusal.message : `PodDisruptionBudget ${refusal.budget}`;
+  const { budget, message, sinceMs } = refusal;
+  const [reason, why] =
+    budget === undefined
+      ? ['EvictionRefused', message]
+      : ['PodDisruptionBudget', `PodDisruptionBudget ${budget}`];
   return {
-    reason: 'PodDisruptionBudget',
-    message: `pod ${nameOf(pod)} may not be evicted: ${budget}, since ${toTimestamp(refusal.sinceMs)}`,
+    reason,
+    message: `pod ${nameOf(pod)} may not be evicted: ${why}, since ${toTimestamp(sinceMs)}`,
   };
 }

@@ -324,6 +324,19 @@ const cases: Case[] = [
     actions: ['evict uid-of-a'],
   },
   {
+    name: 'refused by something else: names pod and why',
+    nodes: [node('n1', cordoned)],
+    progresses: [progress({ on: 'n1', ...drainingSince(10) })],
+    drain: {
+      pods: [pod('a')],
+      asked: new Map([
+        ['uid-of-a', { retryAtMs: NOW_MS + 4000, refusal: { sinceMs: NOW_MS - 60_000, message: 'no way' } }],
+      ]),
+    },
+    actions: ['gate Draining 1 EvictionRefused'],
+    message: /^pod default\/a may not be evicted: no way, since 2026-01-05T11:59:00Z$/,
+  },
+  {
     name: 'asked a moment ago: not again',
     nodes: [node('n1', cordoned)],
     progresses: drains,
