@@ -99,7 +99,7 @@ function toAnswer(error: unknown): CatalogAnswer {
 }
 
 const withWayOut = (answer: CatalogAnswer): CatalogAnswer =>
-  answer.state === 'refused'
+  answer.state === 'refused' && answer.reason !== 'AddressInvalid'
     ? { ...answer, message: `${answer.message}. The catalog is read again every 2 minutes` }
     : answer;
 
@@ -107,7 +107,12 @@ async function readText(
   catalog: OSUpgrade['spec']['catalog'],
   options: CatalogSourceOptions,
 ): Promise<string> {
-  if (catalog.url !== undefined) return options.fetch(catalog.url);
+  if (catalog.url !== undefined) {
+    return options.fetch(catalog.url).catch((cause: unknown) => {
+      const Kind = cause instanceof StalledError ? StalledError : TransientError;
+      throw new Kind(reasonOf(cause), `spec.catalog.url: ${messageOf(cause)}`, { cause });
+    });
+  }
   if (catalog.configMap !== undefined) return readConfigMap(catalog.configMap, options);
   throw new StalledError('CatalogMissing', 'spec.catalog needs one of inline, url and configMap');
 }

@@ -186,7 +186,10 @@ const REFUSALS = ['Downgrade', 'VersionSkew', 'VersionUnknown'];
 function refusalOfAll(verdicts: readonly NodeVerdict[]): Refusal | undefined {
   const [first] = verdicts;
   if (first === undefined || !verdicts.every(({ reason }) => REFUSALS.includes(reason))) return undefined;
-  return { reason: first.reason, message: `${first.node.name}: ${first.message}` };
+  const { reason, message, node } = first;
+  const again =
+    reason === 'VersionUnknown' ? '' : '; then change this request, or delete it and apply it again';
+  return { reason, message: `${node.name}: ${message}${again}` };
 }
 
 function otherRequestsDrain(

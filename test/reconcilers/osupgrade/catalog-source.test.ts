@@ -84,7 +84,7 @@ describe('a catalog elsewhere', () => {
       const known = looked();
       source.answer(subject);
       await known;
-      expect(source.answer(subject)).to.include({ state: 'unreadable', message: 'x' });
+      expect(source.answer(subject)).to.include({ state: 'unreadable', message: 'spec.catalog.url: x' });
       expect(timers.at(-1)?.delayMs).to.equal(delayMs);
       const due = looked();
       timers.at(-1)?.run();
@@ -101,6 +101,7 @@ describe('a catalog elsewhere', () => {
     const known = looked();
     for (let calls = 0; calls < 3; calls++) source.answer(subject);
     await known;
-    expect(source.answer(subject)).to.include({ state: 'refused', reason: 'InsecureAddress' });
+    const message = 'spec.catalog.url: x. The catalog is read again every 2 minutes';
+    expect(source.answer(subject)).to.deep.equal({ state: 'refused', reason: 'InsecureAddress', message });
   });
 });

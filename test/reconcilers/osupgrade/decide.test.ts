@@ -323,6 +323,7 @@ const cases: Case[] = [
     plans: [],
     phase: 'Rejected',
     reason: 'VersionSkew',
+    message: /upgrade to v1\.\d+ first; then change this request, or delete it and apply it again$/,
   },
   {
     name: 'a version that is not one',
