@@ -73,6 +73,13 @@ export function acceptedStatus(input: AcceptedInput): OSUpgradeStatus {
   });
 }
 
+/** What nodes wait for that does not come by itself while others have failed. */
+const BEHIND_FAILED: readonly (string | undefined)[] = [
+  'BudgetExhausted',
+  'ControlPlaneOneByOne',
+  'ControlPlaneFirst',
+];
+
 function progressingOf({ verdicts, hold }: AcceptedInput, counts: NodeCounts): Finding {
   if (counts.total === 0)
     return no('NoNodes', 'spec.nodeSelector selects no node yet; nodes that join are upgraded');
@@ -86,11 +93,9 @@ function progressingOf({ verdicts, hold }: AcceptedInput, counts: NodeCounts): F
   if (counts.waiting > 0) {
     const [first] = verdicts.filter(({ state }) => state === 'waiting');
     if (hold !== undefined) return no(hold.reason, hold.message);
-    if (counts.failed > 0 && first?.reason === 'BudgetExhausted') {
-      return no(
-        'NodesFailed',
-        `${first.message}: retry or repair the failed nodes, or raise spec.maxUnavailable`,
-      );
+    if (counts.failed > 0 && BEHIND_FAILED.includes(first?.reason)) {
+      const more = first?.reason === 'BudgetExhausted' ? ', or raise spec.maxUnavailable' : '';
+      return no('NodesFailed', `${first?.message}: retry or repair the failed nodes${more}`);
     }
     return yes(first?.reason ?? '', `waits: ${first?.message ?? ''}`);
   }

@@ -497,7 +497,8 @@ const cases: Case[] = [
     request: request('up', { maxUnavailable: 5 }),
     progresses: [progress({ on: 'z1', ...failed })],
     plans: [],
-    reason: 'ControlPlaneFirst',
+    reason: 'NodesFailed',
+    message: /z1 does not have the minor version of v1\.35\.1 yet: retry or repair the failed nodes$/,
   },
   { name: 'workers follow', nodes: [controlPlane('z1', { version: 'v1.35.1' }), node('a1')], plans: ['a1'] },
   {
