@@ -36,7 +36,7 @@ const BREACHES: readonly Sample[] = [
   { rule: PURE, path: 'src/domain/a.ts', text: "import { readFileSync } from 'node:fs';" },
   { rule: PURE, path: 'src/api/monok8s/a.ts', text: "import { request } from 'undici';" },
   { rule: PURE, path: 'src/reconcilers/os/decide.ts', text: "import fs from 'fs';" },
-  { rule: PURE, path: 'src/agent/phases.ts', text: "import 'node:net';" },
+  { rule: PURE, path: 'src/agent/decide/phases.ts', text: "import 'node:net';" },
   { rule: PURE, path: 'src/domain/a.ts', text: "import { connect, isIP } from 'node:net';" },
   { rule: TIME, path: 'src/domain/a.ts', text: 'export const now = () => Date.now();' },
   { rule: PROCESS, path: 'src/agent/a.ts', text: 'export const home = process.env.HOME;' },

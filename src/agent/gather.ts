@@ -1,8 +1,8 @@
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
-import { chooseTask, oldestFirst } from './attempt.ts';
+import { chooseTask, oldestFirst } from './decide/attempt.ts';
+import { type SlotView, type Snapshot, type Staging, type Task, versionOf } from './decide/snapshot.ts';
 import type { AgentDeps } from './deps.ts';
-import { type SlotView, type Snapshot, type Staging, type Task, versionOf } from './snapshot.ts';
 
 /** How long the reboot that was asked for is waited for before the node is looked at again. */
 const REBOOT_PATIENCE_MS = 60_000;

@@ -1,13 +1,13 @@
 import { type Backoff, backoffMs } from '../domain/backoff.ts';
 import { isTransient, messageOf, reasonOf } from '../domain/errors.ts';
-import { act } from './act.ts';
+import { act } from './act/act.ts';
+import { tellTrouble } from './act/report.ts';
+import { decideStep } from './decide/phases.ts';
+import type { Snapshot } from './decide/snapshot.ts';
 import type { AgentDeps } from './deps.ts';
 import { gather } from './gather.ts';
 import { reportInstance } from './osinstance.ts';
-import { decideStep } from './phases.ts';
 import { reportQueued } from './queued.ts';
-import { tellTrouble } from './report.ts';
-import type { Snapshot } from './snapshot.ts';
 import type { Wakeup } from './wakeup.ts';
 
 const BACKOFF: Backoff = { baseMs: 1_000, maxMs: 30_000 };

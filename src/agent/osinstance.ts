@@ -11,9 +11,9 @@ import { toTimestamp } from '../domain/clock.ts';
 import type { NodeFacts } from '../domain/node.ts';
 import { OSINSTANCES } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/types.ts';
+import type { SlotView } from './decide/snapshot.ts';
+import { nextConditions } from './decide/status.ts';
 import type { BootState, SlotFacts } from './ports.ts';
-import type { SlotView } from './snapshot.ts';
-import { nextConditions } from './status.ts';
 
 /** What the agent found on its node. */
 export interface InstanceFacts {

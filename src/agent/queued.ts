@@ -1,6 +1,6 @@
-import { phaseOf } from './attempt.ts';
+import { phaseOf } from './decide/attempt.ts';
+import type { Snapshot } from './decide/snapshot.ts';
 import type { AgentDeps } from './deps.ts';
-import type { Snapshot } from './snapshot.ts';
 
 /** Tells objects that were not begun which one they wait for: there is one running plan on a node. */
 export async function reportQueued({ status }: AgentDeps, { objects, task, trial }: Snapshot): Promise<void> {

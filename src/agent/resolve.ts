@@ -8,11 +8,12 @@ import { inStyleOf } from '../domain/version.ts';
 import { judgeVersionChange } from '../domain/version-change.ts';
 import { LEASES, OSUPGRADES } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/types.ts';
-import { type Candidate, phaseOf } from './attempt.ts';
 import { type CatalogReader, CatalogWait } from './catalog-source.ts';
-import { holdOf, RECHECK_MS } from './hold.ts';
-import type { Hold, Resolution } from './snapshot.ts';
-import type { Durable, PinnedPlan } from './state.ts';
+import { type Candidate, phaseOf } from './decide/attempt.ts';
+import { holdOf, RECHECK_MS } from './decide/hold.ts';
+import type { PinnedPlan } from './decide/records.ts';
+import type { Hold, Resolution } from './decide/snapshot.ts';
+import type { Durable } from './state.ts';
 
 /** Finds out what an object asks for. */
 export interface Resolver {

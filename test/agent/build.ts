@@ -1,6 +1,6 @@
+import type { StagedMarker, TrialRecord } from '../../src/agent/decide/records.ts';
+import type { Snapshot, Task } from '../../src/agent/decide/snapshot.ts';
 import type { SlotFacts, SlotLayout } from '../../src/agent/ports.ts';
-import type { Snapshot, Task } from '../../src/agent/snapshot.ts';
-import type { StagedMarker, TrialRecord } from '../../src/agent/state.ts';
 import type {
   Gate,
   NodePlan,

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { tellTrouble } from '../../src/agent/report.ts';
+import { tellTrouble } from '../../src/agent/act/report.ts';
 import type { Behaviour, Fault } from './world.ts';
 import { OLD, TARGET, World } from './world.ts';
 import { live, startAgent } from './world-agent.ts';

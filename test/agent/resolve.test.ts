@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import type { Candidate } from '../../src/agent/attempt.ts';
+import type { Candidate } from '../../src/agent/decide/attempt.ts';
+import type { PinnedPlan } from '../../src/agent/decide/records.ts';
 import { createResolver } from '../../src/agent/resolve.ts';
-import type { PinnedPlan } from '../../src/agent/state.ts';
 import type { OSUpgrade, OSUpgradeSpec } from '../../src/api/monok8s/index.ts';
 import { OSUpgradeSpec as SpecSchema } from '../../src/api/monok8s/index.ts';
 import { StalledError, TransientError } from '../../src/domain/errors.ts';

@@ -1,9 +1,10 @@
+import { createStageJob } from '../../src/agent/act/stage-job.ts';
+import { createStatusWriter } from '../../src/agent/act/status-writer.ts';
+import type { PinnedPlan } from '../../src/agent/decide/records.ts';
 import type { AgentDeps } from '../../src/agent/deps.ts';
 import { runPass } from '../../src/agent/loop.ts';
 import type { Stager } from '../../src/agent/ports.ts';
-import { createStageJob } from '../../src/agent/stage-job.ts';
-import type { Durable, PinnedPlan } from '../../src/agent/state.ts';
-import { createStatusWriter } from '../../src/agent/status-writer.ts';
+import type { Durable } from '../../src/agent/state.ts';
 import { noTrialGuard } from '../../src/agent/trial-guard.ts';
 import type { OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
 import type { Clock } from '../../src/domain/clock.ts';

@@ -1,6 +1,6 @@
 import { createLogger } from 'winston';
+import type { StagedMarker, TrialRecord } from '../../src/agent/decide/records.ts';
 import type { BootState, SlotFacts, StagedImage } from '../../src/agent/ports.ts';
-import type { StagedMarker, TrialRecord } from '../../src/agent/state.ts';
 import type { Gate, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
 import { StalledError } from '../../src/domain/errors.ts';
 import { CHECKSUM, gate, marker, plan, progress } from './build.ts';

@@ -1,9 +1,9 @@
-import { type Backoff, backoffMs } from '../domain/backoff.ts';
-import type { Clock } from '../domain/clock.ts';
-import { isTransient, messageOf, reasonOf } from '../domain/errors.ts';
-import { systemTimer, type Timer, wait } from '../kube/timer.ts';
-import type { StageProgress, StageRequest, Stager } from './ports.ts';
-import type { Staging } from './snapshot.ts';
+import { type Backoff, backoffMs } from '../../domain/backoff.ts';
+import type { Clock } from '../../domain/clock.ts';
+import { isTransient, messageOf, reasonOf } from '../../domain/errors.ts';
+import { systemTimer, type Timer, wait } from '../../kube/timer.ts';
+import type { Staging } from '../decide/snapshot.ts';
+import type { StageProgress, StageRequest, Stager } from '../ports.ts';
 
 /** The one download and installation that runs beside the agent's loop. */
 export interface StageJob {

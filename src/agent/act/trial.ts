@@ -1,11 +1,11 @@
-import type { SlotName } from '../api/monok8s/index.ts';
-import { messageOf } from '../domain/errors.ts';
-import { reboot } from './act-reboot.ts';
-import type { AgentDeps } from './deps.ts';
+import type { SlotName } from '../../api/monok8s/index.ts';
+import { messageOf } from '../../domain/errors.ts';
+import type { Outcome, TrialRecord } from '../decide/records.ts';
+import type { Snapshot } from '../decide/snapshot.ts';
+import type { Step } from '../decide/step.ts';
+import type { AgentDeps } from '../deps.ts';
+import { reboot } from './reboot.ts';
 import { reportOutcome, tellTrial } from './report.ts';
-import type { Snapshot } from './snapshot.ts';
-import type { Outcome, TrialRecord } from './state.ts';
-import type { Step } from './step.ts';
 
 type StepOf<Type extends Step['type']> = Extract<Step, { type: Type }>;
 

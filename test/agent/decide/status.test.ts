@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { holdBackMs, nextStatus, type StatusNote } from '../../src/agent/status.ts';
-import { OSUpgradeProgressStatus } from '../../src/api/monok8s/index.ts';
+import { holdBackMs, nextStatus, type StatusNote } from '../../../src/agent/decide/status.ts';
+import { OSUpgradeProgressStatus } from '../../../src/api/monok8s/index.ts';
 
 const T0 = Date.UTC(2026, 10, 21, 10, 0, 0);
 const note = (phase: StatusNote['phase'], changes: Partial<StatusNote> = {}): StatusNote => ({

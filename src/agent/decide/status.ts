@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Condition } from '../api/meta.ts';
-import type { OSUpgradeProgressStatus, Phase, SlotName } from '../api/monok8s/index.ts';
-import { toTimestamp } from '../domain/clock.ts';
+import type { Condition } from '../../api/meta.ts';
+import type { OSUpgradeProgressStatus, Phase, SlotName } from '../../api/monok8s/index.ts';
+import { toTimestamp } from '../../domain/clock.ts';
 import { isTerminal } from './attempt.ts';
 
 /** What the agent has to say about one attempt. What is left out stays as it is. */

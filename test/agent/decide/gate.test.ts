@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { viewGate } from '../../src/agent/gate.ts';
-import type { Gate } from '../../src/api/monok8s/index.ts';
-import { gate, plan } from './build.ts';
+import { viewGate } from '../../../src/agent/decide/gate.ts';
+import type { Gate } from '../../../src/api/monok8s/index.ts';
+import { gate, plan } from '../build.ts';
 
 const CASES: { name: string; gate: Gate; attempt: number; want: string }[] = [
   { name: 'open', gate: gate('Open', 2), attempt: 2, want: 'open' },

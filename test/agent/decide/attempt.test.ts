@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { attemptOf, chooseTask, needlessRetry, oldestFirst } from '../../src/agent/attempt.ts';
-import type { OSUpgradeProgressStatus } from '../../src/api/monok8s/index.ts';
-import { plan, progress } from './build.ts';
+import { attemptOf, chooseTask, needlessRetry, oldestFirst } from '../../../src/agent/decide/attempt.ts';
+import type { OSUpgradeProgressStatus } from '../../../src/api/monok8s/index.ts';
+import { plan, progress } from '../build.ts';
 
 const OLD = { versionId: '1.34.1', prettyName: '' };
 const NEW = { versionId: '1.35.1', prettyName: '' };

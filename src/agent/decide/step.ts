@@ -1,7 +1,7 @@
-import type { NodePlan, OSUpgradeProgress, SlotName } from '../api/monok8s/index.ts';
-import type { StagedImage } from './ports.ts';
+import type { NodePlan, OSUpgradeProgress, SlotName } from '../../api/monok8s/index.ts';
+import type { StagedImage } from '../ports.ts';
+import type { Outcome, TrialRecord } from './records.ts';
 import type { Task } from './snapshot.ts';
-import type { Outcome, TrialRecord } from './state.ts';
 import type { StatusNote } from './status.ts';
 
 /** A note for the status of the attempt that the step belongs to. */

@@ -1,6 +1,10 @@
-import { unreachable } from '../domain/errors.ts';
-import { announceReboot, armAndReboot, reboot } from './act-reboot.ts';
-import { abortStaging, stage, verifyStaged } from './act-staging.ts';
+import { unreachable } from '../../domain/errors.ts';
+import type { Snapshot } from '../decide/snapshot.ts';
+import type { Step } from '../decide/step.ts';
+import type { AgentDeps } from '../deps.ts';
+import { announceReboot, armAndReboot, reboot } from './reboot.ts';
+import { finish, tell } from './report.ts';
+import { abortStaging, stage, verifyStaged } from './staging.ts';
 import {
   adoptTrial,
   checkHealth,
@@ -12,11 +16,7 @@ import {
   forgetTrial,
   keepManualBoot,
   reportTrial,
-} from './act-trial.ts';
-import type { AgentDeps } from './deps.ts';
-import { finish, tell } from './report.ts';
-import type { Snapshot } from './snapshot.ts';
-import type { Step } from './step.ts';
+} from './trial.ts';
 
 /** Look again at once. */
 const AT_ONCE = 0;

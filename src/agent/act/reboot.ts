@@ -1,9 +1,9 @@
-import { messageOf, StalledError, TransientError } from '../domain/errors.ts';
-import type { AgentDeps } from './deps.ts';
+import { messageOf, StalledError, TransientError } from '../../domain/errors.ts';
+import type { Outcome, TrialRecord } from '../decide/records.ts';
+import type { Snapshot } from '../decide/snapshot.ts';
+import type { Step } from '../decide/step.ts';
+import type { AgentDeps } from '../deps.ts';
 import { factsOf, tellTrouble } from './report.ts';
-import type { Snapshot } from './snapshot.ts';
-import type { Outcome, TrialRecord } from './state.ts';
-import type { Step } from './step.ts';
 
 type StepOf<Type extends Step['type']> = Extract<Step, { type: Type }>;
 

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { decideStep } from '../../src/agent/phases.ts';
-import { stagingKey } from '../../src/agent/plan-steps.ts';
-import type { Snapshot } from '../../src/agent/snapshot.ts';
-import type { Step } from '../../src/agent/step.ts';
-import { gate, layout, marker, onTrial, plan, progress, slot, snapshot, task, trial } from './build.ts';
+import { decideStep } from '../../../src/agent/decide/phases.ts';
+import { stagingKey } from '../../../src/agent/decide/plan-steps.ts';
+import type { Snapshot } from '../../../src/agent/decide/snapshot.ts';
+import type { Step } from '../../../src/agent/decide/step.ts';
+import { gate, layout, marker, onTrial, plan, progress, slot, snapshot, task, trial } from '../build.ts';
 
 interface Case {
   readonly name: string;

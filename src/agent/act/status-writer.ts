@@ -1,9 +1,9 @@
-import type { OSUpgradeProgress, OSUpgradeProgressStatus } from '../api/monok8s/index.ts';
-import { type Clock, toTimestamp } from '../domain/clock.ts';
-import { reasonOf, TransientError } from '../domain/errors.ts';
-import { OSUPGRADE_PROGRESSES } from '../kube/resources.ts';
-import type { CallOptions, KubeClient } from '../kube/types.ts';
-import { holdBackMs, nextStatus, type StatusNote } from './status.ts';
+import type { OSUpgradeProgress, OSUpgradeProgressStatus } from '../../api/monok8s/index.ts';
+import { type Clock, toTimestamp } from '../../domain/clock.ts';
+import { reasonOf, TransientError } from '../../domain/errors.ts';
+import { OSUPGRADE_PROGRESSES } from '../../kube/resources.ts';
+import type { CallOptions, KubeClient } from '../../kube/types.ts';
+import { holdBackMs, nextStatus, type StatusNote } from '../decide/status.ts';
 
 /** What became of a note. */
 export interface WriteResult {

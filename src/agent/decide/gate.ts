@@ -1,5 +1,5 @@
-import type { NodePlan } from '../api/monok8s/index.ts';
-import type { Outcome } from './state.ts';
+import type { NodePlan } from '../../api/monok8s/index.ts';
+import type { Outcome } from './records.ts';
 
 /** What the controller's gate means for one attempt. */
 export type GateView =

@@ -1,4 +1,4 @@
-import type { Phase, SlotName } from '../api/monok8s/index.ts';
+import type { Phase, SlotName } from '../../api/monok8s/index.ts';
 import { needlessRetry, phaseOf } from './attempt.ts';
 import { decidePlan } from './plan-steps.ts';
 import { freshHealth, HEALTH_RETRY_MS, isNodeBack, type Snapshot, type Task } from './snapshot.ts';

@@ -1,8 +1,9 @@
-import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { isSameVersion } from '../domain/version.ts';
+import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { isSameVersion } from '../../domain/version.ts';
 import { isTerminal } from './attempt.ts';
 import { viewGate } from './gate.ts';
 import { objectOf, SLOT_CHANGED } from './plan-steps.ts';
+import type { Outcome, TrialRecord } from './records.ts';
 import {
   freshHealth,
   HEALTH_RETRY_MS,
@@ -11,7 +12,6 @@ import {
   type Snapshot,
   versionOf,
 } from './snapshot.ts';
-import type { Outcome, TrialRecord } from './state.ts';
 import { IDLE, type Step } from './step.ts';
 
 type Slots = Extract<SlotView, { ok: true }>;

@@ -1,4 +1,4 @@
-import { isSameVersion } from '../domain/version.ts';
+import { isSameVersion } from '../../domain/version.ts';
 import { fieldOf } from './plan-steps.ts';
 import { otherSlot, type SlotView, type Snapshot, type Task, versionOf } from './snapshot.ts';
 import type { Step } from './step.ts';

@@ -1,5 +1,5 @@
-import type { OSUpgrade } from '../api/monok8s/index.ts';
-import { isWindowOpen } from '../domain/time-window.ts';
+import type { OSUpgrade } from '../../api/monok8s/index.ts';
+import { isWindowOpen } from '../../domain/time-window.ts';
 import type { Hold } from './snapshot.ts';
 
 /** A request is asked again for its `paused` and window no more often than this. */

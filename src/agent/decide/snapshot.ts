@@ -1,6 +1,6 @@
-import type { NodePlan, OSUpgradeProgress, SlotName } from '../api/monok8s/index.ts';
-import type { BootState, OsRelease, SlotFacts, SlotLayout, StagedImage, StageProgress } from './ports.ts';
-import type { StagedMarker, TrialRecord } from './state.ts';
+import type { NodePlan, OSUpgradeProgress, SlotName } from '../../api/monok8s/index.ts';
+import type { BootState, OsRelease, SlotFacts, SlotLayout, StagedImage, StageProgress } from '../ports.ts';
+import type { StagedMarker, TrialRecord } from './records.ts';
 
 /** What to do for an object: its plan, or why there is none yet, or never. */
 export type Resolution =

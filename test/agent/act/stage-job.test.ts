@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import type { StagedImage, StageHooks, Stager } from '../../src/agent/ports.ts';
-import { createStageJob } from '../../src/agent/stage-job.ts';
-import { StalledError, TransientError } from '../../src/domain/errors.ts';
-import { CHECKSUM, slot } from './build.ts';
+import { createStageJob } from '../../../src/agent/act/stage-job.ts';
+import type { StagedImage, StageHooks, Stager } from '../../../src/agent/ports.ts';
+import { StalledError, TransientError } from '../../../src/domain/errors.ts';
+import { CHECKSUM, slot } from '../build.ts';
 
 const IMAGE: StagedImage = { checksum: CHECKSUM, expandedBytes: 1, superblockHash: 'x' };
 const REQUEST = { image: { checksum: CHECKSUM }, slot: slot('B', undefined), stallMs: 10_000 };

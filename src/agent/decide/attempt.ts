@@ -1,6 +1,6 @@
-import type { OSUpgradeProgress, OSUpgradeProgressStatus, Phase } from '../api/monok8s/index.ts';
-import { isSameVersion } from '../domain/version.ts';
-import type { OsRelease } from './ports.ts';
+import type { OSUpgradeProgress, OSUpgradeProgressStatus, Phase } from '../../api/monok8s/index.ts';
+import { isSameVersion } from '../../domain/version.ts';
+import type { OsRelease } from '../ports.ts';
 import { versionOf } from './snapshot.ts';
 
 /** An object and the attempt at it that is running, or is to be started. */

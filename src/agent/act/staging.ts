@@ -1,11 +1,11 @@
-import { messageOf, StalledError } from '../domain/errors.ts';
-import { isSameVersion } from '../domain/version.ts';
-import type { AgentDeps } from './deps.ts';
-import { fieldOf, SLOT_CHANGED } from './plan-steps.ts';
-import type { SlotFacts } from './ports.ts';
+import { messageOf, StalledError } from '../../domain/errors.ts';
+import { isSameVersion } from '../../domain/version.ts';
+import { fieldOf, SLOT_CHANGED } from '../decide/plan-steps.ts';
+import { type Snapshot, versionOf } from '../decide/snapshot.ts';
+import type { Step } from '../decide/step.ts';
+import type { AgentDeps } from '../deps.ts';
+import type { SlotFacts } from '../ports.ts';
 import { finish, tell } from './report.ts';
-import { type Snapshot, versionOf } from './snapshot.ts';
-import type { Step } from './step.ts';
 
 type StageStep = Extract<Step, { type: 'stage' }>;
 type VerifyStep = Extract<Step, { type: 'verifyStaged' }>;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { NodePlan, OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { isSameVersion } from '../domain/version.ts';
+import type { NodePlan, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { isSameVersion } from '../../domain/version.ts';
+import type { SlotFacts } from '../ports.ts';
 import { phaseOf, statusOf } from './attempt.ts';
 import { viewGate } from './gate.ts';
-import type { SlotFacts } from './ports.ts';
+import type { Outcome, StagedMarker, TrialRecord } from './records.ts';
 import {
   inactiveSlot,
   type Resolution,
@@ -12,7 +13,6 @@ import {
   type Task,
   versionOf,
 } from './snapshot.ts';
-import type { Outcome, StagedMarker, TrialRecord } from './state.ts';
 import type { Note, Step } from './step.ts';
 
 type Slots = Extract<SlotView, { ok: true }>;

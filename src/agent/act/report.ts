@@ -1,15 +1,15 @@
-import type { NodePlan, OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { API_VERSION } from '../api/monok8s/index.ts';
-import { messageOf } from '../domain/errors.ts';
-import { inStyleOf } from '../domain/version.ts';
-import type { CallOptions } from '../kube/types.ts';
-import { isTerminal, oldestFirst } from './attempt.ts';
-import type { AgentDeps } from './deps.ts';
-import { fieldOf } from './plan-steps.ts';
-import { otherSlot, type Snapshot, type Task, versionOf } from './snapshot.ts';
-import type { Outcome, TrialRecord } from './state.ts';
-import type { StatusNote } from './status.ts';
-import { withWayOut } from './way-out.ts';
+import type { NodePlan, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { API_VERSION } from '../../api/monok8s/index.ts';
+import { messageOf } from '../../domain/errors.ts';
+import { inStyleOf } from '../../domain/version.ts';
+import type { CallOptions } from '../../kube/types.ts';
+import { isTerminal, oldestFirst } from '../decide/attempt.ts';
+import { fieldOf } from '../decide/plan-steps.ts';
+import type { Outcome, TrialRecord } from '../decide/records.ts';
+import { otherSlot, type Snapshot, type Task, versionOf } from '../decide/snapshot.ts';
+import type { StatusNote } from '../decide/status.ts';
+import { withWayOut } from '../decide/way-out.ts';
+import type { AgentDeps } from '../deps.ts';
 
 /** The facts of every note: versions and slots as they are now. */
 export function factsOf(
