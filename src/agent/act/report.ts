@@ -118,7 +118,7 @@ function endNote({ phase, reason, message }: Outcome, object: OSUpgradeProgress,
   return phase === 'Completed'
     ? // A retry that was asked for meanwhile has nothing left to do, now or when somebody rolls back later.
       { phase, message, failureReason: '', ...(nonce && { observedRetryNonce: nonce }) }
-    : { phase, failureReason: reason, message: withWayOut(message, { name, attempt, nonce }) };
+    : { phase, failureReason: reason, message: withWayOut(message, reason, { name, attempt, nonce }) };
 }
 
 async function writeEnd(deps: AgentDeps, object: OSUpgradeProgress, note: StatusNote): Promise<void> {

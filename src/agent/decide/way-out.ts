@@ -5,8 +5,12 @@ export interface RetryTarget {
   readonly nonce: string | undefined;
 }
 
-/** The message with the command that starts another attempt. */
-export function withWayOut(message: string, { name, attempt, nonce }: RetryTarget): string {
+/** Ends after which another attempt would only end the same: the request decides, not the object. */
+const NO_RETRY = ['Superseded', 'RequestChanged', 'RequestDeleted', 'RequestNotFound'];
+
+/** The message with the command that starts another attempt, where that can help. */
+export function withWayOut(message: string, reason: string, { name, attempt, nonce }: RetryTarget): string {
+  if (NO_RETRY.includes(reason)) return message;
   const first = `retry-${attempt}`;
   const next = first === nonce ? `retry-${attempt + 1}` : first;
   const patch = JSON.stringify({ spec: { retryNonce: next } });

@@ -1,0 +1,18 @@
+import { expect } from 'chai';
+import { withWayOut } from '../../../src/agent/decide/way-out.ts';
+
+const target = { name: 'osupgrade-1', attempt: 2, nonce: undefined };
+
+describe('the way out of an attempt that failed', () => {
+  it('is the command that starts another one, with a nonce that is new', () => {
+    const message = withWayOut('the disk is full', 'SlotWriteFailed', { ...target, nonce: 'retry-2' });
+    expect(message).to.equal(
+      'the disk is full. To try again: kubectl patch osupgradeprogress osupgrade-1 --type merge ' +
+        `-p '{"spec":{"retryNonce":"retry-3"}}'`,
+    );
+  });
+
+  for (const reason of ['Superseded', 'RequestChanged', 'RequestDeleted', 'RequestNotFound'])
+    it(`is not a retry after ${reason}`, () =>
+      expect(withWayOut('it is over', reason, target)).to.equal('it is over'));
+});
