@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { StalledError } from '../../domain/errors.ts';
-import { PAGE_BYTES } from './blocks.ts';
+import { alignedBuffer, PAGE_BYTES } from './blocks.ts';
 import { SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET, withLabel } from './ext4-superblock.ts';
 import { HEAD_BYTES, readImageHead } from './image-format.ts';
 import { destroySuperblock, hashOf } from './superblock-io.ts';
@@ -8,6 +8,8 @@ import { flush, writeAll } from './write-all.ts';
 
 /** So much is on its way to the disk at most: a flush at the very end alone would take minutes. */
 const FLUSH_EVERY_BYTES = 64 * 1024 * 1024;
+/** A disk writes so much wholly or not at all. */
+const SECTOR_BYTES = 512;
 
 /** Writes an image to a slot so that it can be found only when it is whole. */
 export interface SlotWriter {
@@ -84,7 +86,7 @@ export function createSlotWriter(
     settled: async () => void (await Promise.allSettled([writing, flushing])),
     head: () => head,
     bytesTaken: () => taken,
-    reveal: label => reveal(handle, head, label),
+    reveal: label => reveal({ handle, unbuffered }, head, label),
   };
 }
 
@@ -94,14 +96,27 @@ function quiet(promise: Promise<void>): Promise<void> {
   return promise;
 }
 
-async function reveal(handle: FileHandle, head: Buffer, label: string): Promise<string> {
+/**
+ * The sector with the magic number and the label comes alone, after all else is on the disk: no power cut leaves a file
+ * system that can be found and is not whole.
+ */
+async function reveal(
+  { handle, unbuffered }: { handle: FileHandle; unbuffered: FileHandle | undefined },
+  head: Buffer,
+  label: string,
+): Promise<string> {
   const superblock = withLabel(head.subarray(SUPERBLOCK_OFFSET, SUPERBLOCK_OFFSET + SUPERBLOCK_BYTES), label);
   const labelled = Buffer.from(head);
   superblock.copy(labelled, SUPERBLOCK_OFFSET);
-  await writeAll(handle, labelled, 0);
+  const [sector, afterSector] = [SUPERBLOCK_OFFSET, SUPERBLOCK_OFFSET + SECTOR_BYTES];
+  await writeAll(handle, labelled.subarray(0, sector), 0);
+  await writeAll(handle, labelled.subarray(afterSector), afterSector);
   await flush(handle);
-  const readBack = Buffer.alloc(labelled.length);
-  await handle.read(readBack, 0, readBack.length, 0);
+  await writeAll(handle, labelled.subarray(sector, afterSector), sector);
+  await flush(handle);
+  const readBack = alignedBuffer(labelled.length);
+  const isWhole = labelled.length % PAGE_BYTES === 0;
+  await ((isWhole && unbuffered) || handle).read(readBack, 0, readBack.length, 0);
   if (!readBack.equals(labelled)) {
     await destroySuperblock(handle);
     throw new StalledError(

@@ -49,7 +49,11 @@ describe('slot writer', () => {
       `write 65536 ${4 * MIB - 65_536}`,
       `write ${4 * MIB} ${4 * MIB}`,
       'sync',
-      'write 0 65536',
+      // The sector that says "here is a file system, and this is its name" comes last and alone.
+      'write 0 1024',
+      'write 1536 64000',
+      'sync',
+      'write 1024 512',
       'sync',
     ]);
   });
