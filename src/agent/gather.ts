@@ -1,6 +1,7 @@
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
-import { chooseTask, oldestFirst } from './decide/attempt.ts';
+import { byAge } from '../domain/progress.ts';
+import { chooseTask } from './decide/attempt.ts';
 import { type SlotView, type Snapshot, type Staging, type Task, versionOf } from './decide/snapshot.ts';
 import type { AgentDeps } from './deps.ts';
 
@@ -46,7 +47,7 @@ export async function gather(deps: AgentDeps): Promise<Snapshot> {
 
 function ownObjects({ caches, status, nodeName }: AgentDeps): OSUpgradeProgress[] {
   const own = caches.progresses.list().filter(object => object.spec.nodeName === nodeName);
-  return oldestFirst(own.map(status.newest));
+  return own.map(status.newest).toSorted(byAge);
 }
 
 async function readSlots({ slots, bootLoader, memory }: AgentDeps, staging: Staging): Promise<SlotView> {

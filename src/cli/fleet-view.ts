@@ -1,6 +1,14 @@
 import { styleText } from 'node:util';
 import cliProgress from 'cli-progress';
-import { hasEnded, type NodeRow, type RequestRow } from './fleet.ts';
+import { isTerminalPhase } from '../domain/progress.ts';
+import type { CliContext } from './context.ts';
+import {
+  describeNodes,
+  describeRequests,
+  type FleetObjects,
+  type NodeRow,
+  type RequestRow,
+} from './fleet.ts';
 import { cut, formatBytes, formatDuration, formatTable, wrap } from './table.ts';
 
 /** How the picture is drawn. */
@@ -19,6 +27,15 @@ const BAR_OPTIONS = {
   barIncompleteString: '░'.repeat(BAR_CHARS),
   barGlue: '',
 };
+
+const MAX_WIDTH = 100;
+
+/** The whole picture as lines. */
+export function drawFleet(objects: FleetObjects, context: CliContext): string[] {
+  const options = { width: Math.min(context.columns, MAX_WIDTH), hasColour: context.isTerminal };
+  const nodes = describeNodes(objects, context.clock.nowMs());
+  return [...drawRequests(describeRequests(objects), options), '', ...drawNodes(nodes, options)];
+}
 
 /** The requests, one line each, and below it what they have to say. */
 export function drawRequests(rows: readonly RequestRow[], options: ViewOptions): string[] {
@@ -66,7 +83,7 @@ const versionCell = ({ current, target, phase }: NodeRow): string =>
 
 function progressCell({ bytes, durationMs, phase }: NodeRow): string {
   const time = durationMs === undefined ? '' : formatDuration(durationMs);
-  if (bytes === undefined) return hasEnded(phase) && time !== '' ? `took ${time}` : time;
+  if (bytes === undefined) return isTerminalPhase(phase) && time !== '' ? `took ${time}` : time;
   if (bytes.total === 0) return `${formatBytes(bytes.done)} ${time}`.trim();
   const share = Math.min(1, bytes.done / bytes.total);
   const percent = `${Math.floor(share * 100)}%`.padStart(4);

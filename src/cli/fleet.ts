@@ -1,6 +1,7 @@
 import { MANAGED_LABEL, type OSUpgrade, type OSUpgradeProgress, type Phase } from '../api/monok8s/index.ts';
 import type { OSInstance } from '../api/openeuler/index.ts';
 import type { NodeFacts } from '../domain/node.ts';
+import { byAge, isTerminal, isTerminalPhase } from '../domain/progress.ts';
 
 /** The objects that the picture of the fleet is made of. */
 export interface FleetObjects {
@@ -34,12 +35,6 @@ export interface NodeRow {
   readonly durationMs?: number;
   readonly message: string;
 }
-
-const ENDED: ReadonlySet<Phase> = new Set(['Completed', 'Failed', 'RolledBack']);
-
-/** Tells whether a phase is an end. */
-export const hasEnded = (phase: Phase | 'Idle' | undefined): boolean =>
-  phase !== undefined && phase !== 'Idle' && ENDED.has(phase);
 
 /** The requests, oldest first. */
 export const describeRequests = ({ upgrades }: FleetObjects): RequestRow[] =>
@@ -78,15 +73,10 @@ export function describeNodes(objects: FleetObjects, nowMs: number): NodeRow[] {
 
 const byName = new Intl.Collator('en', { numeric: true }).compare;
 
-const byAge = (left: OSUpgrade | OSUpgradeProgress, right: OSUpgrade | OSUpgradeProgress): number =>
-  ageKey(left).localeCompare(ageKey(right));
-const ageKey = ({ metadata }: OSUpgrade | OSUpgradeProgress): string =>
-  `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
-
 /** What the node works on: the oldest that has not ended, else the newest. */
 function chooseProgress(progresses: readonly OSUpgradeProgress[]): OSUpgradeProgress | undefined {
   const sorted = progresses.toSorted(byAge);
-  return sorted.find(({ status }) => !hasEnded(status?.phase)) ?? sorted.at(-1);
+  return sorted.find(progress => !isTerminal(progress)) ?? sorted.at(-1);
 }
 
 const flagsOf = (node: NodeFacts | undefined): string[] =>
@@ -117,9 +107,9 @@ const isMoving = (phase: Phase | undefined): boolean => phase === 'Downloading' 
 type Status = NonNullable<OSUpgradeProgress['status']>;
 
 function durationOf({ phase, startedAt, completedAt, history }: Status, nowMs: number): number | undefined {
-  const since = hasEnded(phase) ? startedAt : history?.at(-1)?.startedAt;
-  const until = hasEnded(phase) ? completedAt : undefined;
-  if (!since || (hasEnded(phase) && !until)) return undefined;
+  const since = isTerminalPhase(phase) ? startedAt : history?.at(-1)?.startedAt;
+  const until = isTerminalPhase(phase) ? completedAt : undefined;
+  if (!since || (isTerminalPhase(phase) && !until)) return undefined;
   const durationMs = (until ? Date.parse(until) : nowMs) - Date.parse(since);
   return Number.isFinite(durationMs) && durationMs >= 0 ? durationMs : undefined;
 }

@@ -10,7 +10,8 @@ import {
   type NodeRow,
   type RequestRow,
 } from './fleet.ts';
-import { drawFleet, type FleetKind, type FleetKinds } from './status.ts';
+import type { FleetKind, FleetKinds } from './fleet-kinds.ts';
+import { drawFleet } from './fleet-view.ts';
 import { clean } from './table.ts';
 
 /** At most so many pictures in a second, however much happens. */

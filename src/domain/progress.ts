@@ -1,12 +1,15 @@
 import type { OSUpgrade, OSUpgradeProgress, Phase } from '../api/monok8s/index.ts';
 
-const TERMINAL: readonly (Phase | undefined)[] = ['Completed', 'Failed', 'RolledBack'];
+const TERMINAL: readonly (string | undefined)[] = ['Completed', 'Failed', 'RolledBack'] satisfies Phase[];
 const PAST_THE_GATE: readonly (Phase | undefined)[] = ['Rebooting', 'Confirming'];
 
-/** The agent has ended its work on the object, whatever is asked of it now. */
-export const isTerminal = ({ status }: OSUpgradeProgress): boolean => TERMINAL.includes(status?.phase);
+/** No further step follows from here, save by a retry. */
+export const isTerminalPhase = (phase: string | undefined): boolean => TERMINAL.includes(phase);
 
-/** A person asked for another attempt, and the agent has not begun it. */
+/** The agent has ended its work on the object, whatever is asked of it now. */
+export const isTerminal = ({ status }: OSUpgradeProgress): boolean => isTerminalPhase(status?.phase);
+
+/** A person asked for another attempt, and the agent has not begun it. A nonce that was taken away asks for nothing. */
 export const isRetryAsked = (progress: OSUpgradeProgress): boolean =>
   isTerminal(progress) &&
   Boolean(progress.spec.retryNonce) &&
@@ -53,7 +56,10 @@ export function isFor(progress: OSUpgradeProgress, request: OSUpgrade): boolean 
   );
 }
 
-/** Oldest first, then by name. */
-export const byAge = (left: OSUpgradeProgress, right: OSUpgradeProgress): number =>
+/** An object that has an age. */
+type Aged = Pick<OSUpgrade | OSUpgradeProgress, 'metadata'>;
+
+/** Oldest first, then by name: the order in which both programs work on objects. */
+export const byAge = (left: Aged, right: Aged): number =>
   Date.parse(left.metadata.creationTimestamp ?? '') - Date.parse(right.metadata.creationTimestamp ?? '') ||
   (left.metadata.name < right.metadata.name ? -1 : 1);

@@ -1,9 +1,9 @@
 import type { NodePlan, OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { API_VERSION } from '../../api/monok8s/index.ts';
 import { messageOf } from '../../domain/errors.ts';
+import { byAge, isTerminal } from '../../domain/progress.ts';
 import { inStyleOf } from '../../domain/version.ts';
 import type { CallOptions } from '../../kube/types.ts';
-import { isTerminal, oldestFirst } from '../decide/attempt.ts';
 import { fieldOf } from '../decide/plan-steps.ts';
 import type { Outcome, TrialRecord } from '../decide/records.ts';
 import { otherSlot, type Snapshot, type Task, versionOf } from '../decide/snapshot.ts';
@@ -99,9 +99,12 @@ export async function tellTrial(
  */
 export async function tellTrouble(deps: AgentDeps, message: string): Promise<void> {
   const { caches, status, nodeName, log } = deps;
-  const object = oldestFirst(caches.progresses.list().filter(o => o.spec.nodeName === nodeName))
+  const object = caches.progresses
+    .list()
+    .filter(o => o.spec.nodeName === nodeName)
+    .toSorted(byAge)
     .map(status.newest)
-    .find(o => !isTerminal(o.status?.phase));
+    .find(o => !isTerminal(o));
   if (!object) return;
   // An attempt that has not been begun is none yet.
   const { phase = 'Pending', attempt = 0 } = object.status ?? {};

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../../api/meta.ts';
 import type { OSUpgradeProgressStatus, Phase, SlotName } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { isTerminal } from './attempt.ts';
+import { isTerminalPhase } from '../../domain/progress.ts';
 
 /** What the agent has to say about one attempt. What is left out stays as it is. */
 export interface StatusNote {
@@ -37,7 +37,8 @@ export function nextStatus(
   nowMs: number,
 ): (Required<Pick<Status, 'phase' | 'lastUpdatedAt'>> & Status) | undefined {
   const attempt = before?.attempt ?? 0;
-  if (note.attempt < attempt || (note.attempt === attempt && isTerminal(before?.phase))) return undefined;
+  if (note.attempt < attempt || (note.attempt === attempt && isTerminalPhase(before?.phase)))
+    return undefined;
   const now = toTimestamp(nowMs);
   const base = note.attempt > attempt ? newAttempt(before) : before;
   const { condition, ...said } = note;
@@ -50,7 +51,7 @@ export function nextStatus(
     ...withoutUndefined(said),
     message: note.message ?? '',
     startedAt: base?.startedAt ?? (note.phase === 'Pending' ? null : now),
-    completedAt: isTerminal(note.phase) ? now : null,
+    completedAt: isTerminalPhase(note.phase) ? now : null,
     history: nextHistory(base?.history ?? [], note, now),
     ...(condition && { conditions: nextConditions(base?.conditions ?? [], condition, now) }),
   };
@@ -81,7 +82,7 @@ function nextHistory(before: History, note: StatusNote, now: string): History {
     isRunning && last.phase === 'Downloading' && note.phase === 'Staged'
       ? [{ phase: 'Installing', startedAt: now, endedAt: now }]
       : [];
-  const entered = { phase: note.phase, startedAt: now, endedAt: isTerminal(note.phase) ? now : null };
+  const entered = { phase: note.phase, startedAt: now, endedAt: isTerminalPhase(note.phase) ? now : null };
   return [...closed, ...began, ...installed, entered].slice(-HISTORY_LIMIT);
 }
 

@@ -1,6 +1,6 @@
 import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { isTerminalPhase } from '../../domain/progress.ts';
 import { isSameVersion } from '../../domain/version.ts';
-import { isTerminal } from './attempt.ts';
 import { viewGate } from './gate.ts';
 import { objectOf, SLOT_CHANGED } from './plan-steps.ts';
 import type { Outcome, TrialRecord } from './records.ts';
@@ -83,7 +83,7 @@ function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: Slots):
 
 /** Someone else has written an end into the status: nothing more is said about this attempt. */
 const hasEnded = ({ status }: OSUpgradeProgress, { attempt }: TrialRecord): boolean =>
-  (status?.attempt ?? 0) > attempt || (status?.attempt === attempt && isTerminal(status.phase));
+  (status?.attempt ?? 0) > attempt || (status?.attempt === attempt && isTerminalPhase(status.phase));
 
 /** Back in the old slot after a reboot. */
 function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: Slots): Step {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { attemptOf, chooseTask, needlessRetry, oldestFirst } from '../../../src/agent/decide/attempt.ts';
+import { attemptOf, chooseTask, needlessRetry } from '../../../src/agent/decide/attempt.ts';
 import type { OSUpgradeProgressStatus } from '../../../src/api/monok8s/index.ts';
+import { byAge } from '../../../src/domain/progress.ts';
 import { plan, progress } from '../build.ts';
 
 const OLD = { versionId: '1.34.1', prettyName: '' };
@@ -76,7 +77,7 @@ describe('which object is worked on', () => {
   const first = progress({ name: 'first', createdAt: '2026-11-21T10:00:00Z' });
   const second = progress({ name: 'second', createdAt: '2026-11-21T11:00:00Z' });
   const choose = (objects: Parameters<typeof chooseTask>[0]) =>
-    chooseTask(oldestFirst(objects), OLD)?.object.metadata.name;
+    chooseTask(objects.toSorted(byAge), OLD)?.object.metadata.name;
 
   it('the oldest', () => expect(choose([second, first])).to.equal('first'));
   it('what has begun is finished before an older one is tried again', () => {
