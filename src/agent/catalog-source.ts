@@ -1,4 +1,6 @@
 import { type CatalogSource, SYSTEM_NAMESPACE } from '../api/monok8s/index.ts';
+import { catalogTextOf } from '../domain/catalog.ts';
+import { MAX_CATALOG_BYTES } from '../domain/catalog-document.ts';
 import { messageOf, reasonOf, StalledError } from '../domain/errors.ts';
 import { fetchText } from '../http/fetch-text.ts';
 import { CONFIG_MAPS } from '../kube/resources.ts';
@@ -10,8 +12,6 @@ export type CatalogReader = (source: CatalogSource) => Promise<string>;
 /** Somebody has to do something first, and then it goes on by itself. */
 export class CatalogWait extends StalledError {}
 
-const MAX_BYTES = 1_048_576;
-const KEY = 'catalog.yaml';
 const ALLOW =
   'add with kubectl edit clusterrole node-agent-catalogs: rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]';
 
@@ -24,7 +24,7 @@ export const createCatalogReader =
   async source => {
     if (source.inline !== undefined) return source.inline;
     if (source.url !== undefined)
-      return fetchText(source.url, { signal, allowHttp: false, maxBytes: MAX_BYTES });
+      return fetchText(source.url, { signal, allowHttp: false, maxBytes: MAX_CATALOG_BYTES });
     if (source.configMap !== undefined) return readConfigMap(client, source.configMap);
     throw new StalledError('CatalogMissing', 'spec.catalog needs one of inline, url and configMap');
   };
@@ -39,16 +39,11 @@ async function readConfigMap(client: KubeClient, name: string): Promise<string> 
       { cause },
     );
   });
-  const text = found && (found.data[KEY] ?? onlyValue(found.data));
+  const text = found && catalogTextOf(found.data);
   if (text !== undefined) return text;
-  const what = found ? `has neither the key ${KEY} nor a single other one` : 'does not exist';
+  const what = found ? `has neither the key catalog.yaml nor a single other one` : 'does not exist';
   throw new CatalogWait(
     'CatalogMissing',
     `ConfigMap ${SYSTEM_NAMESPACE}/${name} (spec.catalog.configMap) ${what}`,
   );
-}
-
-function onlyValue(data: Readonly<Record<string, string>>): string | undefined {
-  const values = Object.values(data);
-  return values.length === 1 ? values[0] : undefined;
 }

@@ -1,4 +1,5 @@
-import { type Catalog, type CatalogImage, resolveImage } from '../domain/catalog.ts';
+import { type Catalog, resolveImage } from '../domain/catalog.ts';
+import type { CatalogImage } from '../domain/catalog-image.ts';
 import { messageOf, reasonOf } from '../domain/errors.ts';
 import { isSameVersion } from '../domain/version.ts';
 import { judgeVersionChange } from '../domain/version-change.ts';

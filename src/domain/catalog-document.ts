@@ -22,6 +22,9 @@ export interface YamlRecord {
   where(field?: string): string;
 }
 
+/** A field's text; empty for one that is missing or not text. */
+export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+
 /**
  * Reads YAML text whose root is a mapping. Scalars stay text: `version: 1.30` must not become the number 1.3.
  * No message quotes the text: it may come from an address that a person should not be able to read.

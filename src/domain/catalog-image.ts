@@ -1,10 +1,14 @@
 import type { PinnedImage } from '../api/monok8s/index.ts';
 import { isLoopbackHost } from './address.ts';
-import type { CatalogImage } from './catalog.ts';
-import { malformed } from './catalog-document.ts';
+import { malformed, textOf, type YamlRecord } from './catalog-document.ts';
 import { StalledError } from './errors.ts';
 
 const CERTIFICATE_FIELDS = ['caCert', 'clientCert', 'clientKey'] as const;
+
+/** One entry, not judged yet. `version` is empty if the entry names none. */
+export interface CatalogImage extends YamlRecord {
+  readonly version: string;
+}
 
 /**
  * Checks one entry of a catalog and gives it in the form that a plan carries.
@@ -23,8 +27,6 @@ export function pinImage(entry: CatalogImage): Omit<PinnedImage, 'version'> {
     ...certificates,
   };
 }
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 const refuse = (reason: string, entry: CatalogImage, field: string, message: string): StalledError =>
   new StalledError(

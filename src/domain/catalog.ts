@@ -1,6 +1,6 @@
 import type { PinnedImage } from '../api/monok8s/index.ts';
-import { malformed, parseYamlRoot, type YamlRecord } from './catalog-document.ts';
-import { pinImage } from './catalog-image.ts';
+import { malformed, parseYamlRoot, textOf, type YamlRecord } from './catalog-document.ts';
+import { type CatalogImage, pinImage } from './catalog-image.ts';
 import { StalledError } from './errors.ts';
 import { inStyleOf, isSameVersion, newestFirst, parseVersion } from './version.ts';
 
@@ -11,11 +11,6 @@ export interface Catalog {
   readonly images: readonly CatalogImage[];
   /** Versions that are never installed. */
   readonly blocked: readonly string[];
-}
-
-/** One entry, not judged yet. `version` is empty if the entry names none. */
-export interface CatalogImage extends YamlRecord {
-  readonly version: string;
 }
 
 const MAX_LISTED = 20;
@@ -34,14 +29,18 @@ export function parseCatalog(text: string): Catalog {
   return { ...(stable ? { stable } : {}), images, blocked: blockedOf(root, blocked) };
 }
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-
 function blockedOf(root: YamlRecord, blocked: unknown): string[] {
   if (blocked === undefined || blocked === '') return [];
   if (!Array.isArray(blocked) || !blocked.every(version => typeof version === 'string')) {
     throw malformed(root.where('blocked'), '"blocked" must be a list of versions');
   }
   return blocked;
+}
+
+/** The text of a catalog in a ConfigMap's data: the key `catalog.yaml`, or the only one. */
+export function catalogTextOf(data: Readonly<Record<string, string>>): string | undefined {
+  const values = Object.values(data);
+  return data['catalog.yaml'] ?? (values.length === 1 ? values[0] : undefined);
 }
 
 /**

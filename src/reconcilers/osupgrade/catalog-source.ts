@@ -1,6 +1,6 @@
 import type { OSUpgrade } from '../../api/monok8s/index.ts';
 import { type Backoff, backoffMs } from '../../domain/backoff.ts';
-import { parseCatalog, resolveImage } from '../../domain/catalog.ts';
+import { catalogTextOf, parseCatalog, resolveImage } from '../../domain/catalog.ts';
 import { messageOf, reasonOf, StalledError, TransientError } from '../../domain/errors.ts';
 import { rolloutKeyOf } from '../../domain/rollout-key.ts';
 import { CONFIG_MAPS } from '../../kube/resources.ts';
@@ -131,8 +131,7 @@ async function readConfigMap(name: string, { client, namespace }: CatalogSourceO
       `there is no ConfigMap ${namespace}/${name} (spec.catalog.configMap): make it in that namespace`,
     );
   }
-  const values = Object.values(found.data);
-  const text = found.data['catalog.yaml'] ?? (values.length === 1 ? values[0] : undefined);
+  const text = catalogTextOf(found.data);
   if (text !== undefined) return text;
   throw new TransientError(
     'CatalogMissing',
