@@ -69,6 +69,14 @@ export const RULES: Readonly<Record<string, Rule>> = {
       ? ['is a barrel']
       : [],
 
+  // Told once, at the first file of the circle.
+  'no file imports itself through others': (file, all) => {
+    const reached = reachableFrom(file, all);
+    const circle = all.filter(({ path }) => reached.has(path) && reached.has(file.path));
+    const members = circle.filter(other => reachableFrom(other, all).has(file.path)).map(({ path }) => path);
+    return members.toSorted()[0] === file.path ? [`is in a circle of ${members.length} files`] : [];
+  },
+
   'the firmware stand-in shares no code with what it tests': (file, all) =>
     /^test\/env\/node\/firmware[^/]*\.ts$/.test(file.path) && !file.path.endsWith('.test.ts')
       ? [...reachableFrom(file, all)].filter(path => isIn(path, 'src')).map(path => `reaches ${path}`)

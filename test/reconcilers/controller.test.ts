@@ -6,7 +6,8 @@ import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../src/kube/resource
 import { type Cluster, startCluster } from '../env/cluster.ts';
 import { type ControllerProcess, startController } from '../env/controller-process.ts';
 import { eventually } from '../env/wait.ts';
-import { catalogOf, type Fleet, runPod, setVersion, startFleet } from './fleet-fixture.ts';
+import { setVersion } from './fake-agents.ts';
+import { catalogOf, type Fleet, runPod, startFleet } from './fleet-fixture.ts';
 
 describe('controller on a real API server', function () {
   this.timeout(60_000);

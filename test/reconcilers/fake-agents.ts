@@ -2,8 +2,7 @@ import type { OSUpgradeProgress, OSUpgradeProgressStatus } from '../../src/api/m
 import { reasonOf } from '../../src/domain/errors.ts';
 import { currentAttempt, isActive } from '../../src/domain/progress.ts';
 import type { FullKubeClient } from '../../src/kube/client.ts';
-import { OSUPGRADE_PROGRESSES } from '../../src/kube/resources.ts';
-import { setVersion } from './fleet-fixture.ts';
+import { OSINSTANCES, OSUPGRADE_PROGRESSES } from '../../src/kube/resources.ts';
 
 /** What an agent does: all at once, or something that a test wants to see. */
 export type Script = 'obey' | 'fail' | 'stage only' | 'stay downloading' | 'stay rebooting' | 'silent';
@@ -102,4 +101,15 @@ function nextStatus(progress: OSUpgradeProgress, script: Script): NextStatus | u
   if (gate?.state !== 'Open' || gate.attempt !== attempt || script === 'stage only') return undefined;
   if (script === 'stay rebooting') return status.phase === 'Rebooting' ? undefined : { phase: 'Rebooting' };
   return { phase: 'Completed', currentVersion: spec.plan?.targetVersion ?? '' };
+}
+
+/** What the agent says of the slots. */
+export async function setVersion(client: FullKubeClient, node: string, version: string): Promise<void> {
+  const slot = { prettyName: `OS ${version}`, version };
+  const slots = [
+    { name: 'A', booted: true, default: true, ...slot },
+    { name: 'B', booted: false, default: false, version: '', prettyName: '' },
+  ];
+  const body = { status: { slots, bootId: `boot-of-${node}` } };
+  await client.patchStatus(OSINSTANCES, { name: node, namespace: 'default' }, { type: 'merge', body });
 }

@@ -8,7 +8,7 @@ import { createInformer } from '../../src/kube/informer.ts';
 import { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES, OSUPGRADES, PODS } from '../../src/kube/resources.ts';
 import type { Cluster } from '../env/cluster.ts';
 import { eventually } from '../env/wait.ts';
-import { createFakeAgents, type FakeAgents } from './fake-agents.ts';
+import { createFakeAgents, type FakeAgents, setVersion } from './fake-agents.ts';
 
 /** A node to be made. */
 export interface NodeToMake {
@@ -139,17 +139,6 @@ async function makeNode(
     spec: {},
   });
   await setVersion(client, name, version);
-}
-
-/** What the agent says of the slots. */
-export async function setVersion(client: FullKubeClient, node: string, version: string): Promise<void> {
-  const slot = { prettyName: `OS ${version}`, version };
-  const slots = [
-    { name: 'A', booted: true, default: true, ...slot },
-    { name: 'B', booted: false, default: false, version: '', prettyName: '' },
-  ];
-  const body = { status: { slots, bootId: `boot-of-${node}` } };
-  await client.patchStatus(OSINSTANCES, { name: node, namespace: 'default' }, { type: 'merge', body });
 }
 
 /** What the kubelet says. */

@@ -9,7 +9,7 @@ import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts
 import type { CallOptions, EvictionAnswer, Patch } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
-import type { NodeAction } from './decide.ts';
+import type { NodeAction } from './decision.ts';
 import type { DrainSessions } from './drain-sessions.ts';
 
 /** What the writes on nodes need beside the context. */

@@ -5,29 +5,8 @@ import type { NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
 import { gateState } from '../../domain/progress.ts';
 import type { Refusal } from '../../domain/version-change.ts';
-import type { NodeSnapshot, Part } from './decide.ts';
 import { changeOf, toGate } from './decide-gate.ts';
-
-/** An eviction that was asked for. */
-export interface AskedEviction {
-  /** Not asked for again before. */
-  readonly retryAtMs: number;
-  /** Present if it was refused, and since when that is so. */
-  readonly refusal?: {
-    readonly sinceMs: number;
-    /** Name of the PodDisruptionBudget, if the API server told it. */
-    readonly budget?: string;
-    readonly message: string;
-  };
-}
-
-/** What is known of the pods of a node that is drained. */
-export interface DrainView {
-  /** Absent while the pods are not known. */
-  readonly pods?: readonly PodFacts[];
-  /** By UID of the pod. */
-  readonly asked: ReadonlyMap<string, AskedEviction>;
-}
+import type { DecisionPart, DrainView, NodeSnapshot } from './decision.ts';
 
 /** Waits shorter than this are everyday life, and not worth a write. */
 const QUIET_MS = 3000;
@@ -38,7 +17,7 @@ export function decideDrain(
   node: NodeState,
   progress: OSUpgradeProgress,
   policy: DrainPolicy,
-): Part {
+): DecisionPart {
   if (gateState(progress) !== 'Draining') return { actions: [] };
   if (!node.unschedulable) return { actions: [{ type: 'cordon', node, progress }], watchPods: false };
   const open = toGate(
@@ -80,7 +59,7 @@ function waitForPods(
   progress: OSUpgradeProgress,
   left: readonly PodLeft[],
   timeoutAtMs: number,
-): Part {
+): DecisionPart {
   const toEvict = left.filter(({ fate }) => fate.action === 'evict').map(({ pod }) => pod.uid);
   const isDue = (uid: string): boolean => (drain.asked.get(uid)?.retryAtMs ?? nowMs) <= nowMs;
   const due = toEvict.filter(isDue);

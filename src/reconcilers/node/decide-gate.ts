@@ -7,12 +7,7 @@ import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
 import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../domain/progress.ts';
 import { rolloutKeyOf } from '../../domain/rollout-key.ts';
 import { judgeVersionChange, type Refusal } from '../../domain/version-change.ts';
-import type { NodeSnapshot, Part } from './decide.ts';
-
-/** A new word of the gate. */
-export interface GateChange {
-  readonly gate: Gate;
-}
+import type { DecisionPart, NodeSnapshot } from './decision.ts';
 
 /** Decides about a plan that waits for its drain to begin: cancel it, let it wait and say why, or begin. */
 export function decideGate(
@@ -20,7 +15,7 @@ export function decideGate(
   node: NodeState,
   progress: OSUpgradeProgress,
   request: OSUpgrade,
-): Part {
+): DecisionPart {
   const state = gateState(progress);
   // The agent has that word and ends the attempt.
   if (state === 'Failed' || state === 'Cancelled') return { actions: [] };
@@ -45,7 +40,7 @@ export function toGate(progress: OSUpgradeProgress, state: Gate['state'], why: R
 }
 
 /** The write that makes the gate say `gate`; nothing if it says so already. */
-export function changeOf(progress: OSUpgradeProgress, gate: Gate): Part['actions'] {
+export function changeOf(progress: OSUpgradeProgress, gate: Gate): DecisionPart['actions'] {
   const before = progress.spec.plan?.gate;
   const isSame =
     before?.state === gate.state &&
@@ -56,7 +51,7 @@ export function changeOf(progress: OSUpgradeProgress, gate: Gate): Part['actions
 }
 
 /** Ends the current attempt before anything was disturbed. */
-export const cancellationOf = (progress: OSUpgradeProgress, why: Refusal, nowMs: number): Part => ({
+export const cancellationOf = (progress: OSUpgradeProgress, why: Refusal, nowMs: number): DecisionPart => ({
   actions: changeOf(progress, toGate(progress, 'Cancelled', why, nowMs)),
 });
 

@@ -15,40 +15,9 @@ import {
 } from '../../domain/progress.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import type { Fleet } from '../fleet.ts';
-import { type DrainView, decideDrain } from './decide-drain.ts';
-import { cancellationOf, decideGate, type GateChange } from './decide-gate.ts';
-
-/** Everything that a node's next step depends on. */
-export interface NodeSnapshot {
-  readonly name: string;
-  readonly fleet: Fleet;
-  /** Nodes whose drain this process has just begun, which the caches may not show yet. */
-  readonly reserved: ReadonlySet<string>;
-  readonly drain: DrainView;
-  readonly nowMs: number;
-  readonly defaultZone: string;
-  readonly systemNamespace: string;
-}
-
-/** One write. Each looks at the world once more where a cache may deceive. */
-export type NodeAction =
-  | { readonly type: 'label'; readonly node: NodeState; readonly isManaged: boolean }
-  | ({ readonly type: 'gate'; readonly progress: OSUpgradeProgress } & GateChange)
-  | { readonly type: 'cordon'; readonly node: NodeState; readonly progress: OSUpgradeProgress }
-  | { readonly type: 'uncordon'; readonly node: NodeState }
-  | { readonly type: 'evict'; readonly podUids: readonly string[] }
-  | { readonly type: 'delete'; readonly progress: OSUpgradeProgress }
-  | { readonly type: 'refuse'; readonly progress: OSUpgradeProgress; readonly why: Refusal }
-  | { readonly type: 'failUnknownNode'; readonly progress: OSUpgradeProgress };
-
-/** What is to be done for a node. */
-export interface NodeDecision {
-  readonly actions: readonly NodeAction[];
-  /** The node is being drained: its pods have to be watched. */
-  readonly watchPods: boolean;
-  /** When to look again though nothing changed. */
-  readonly recheckAtMs?: number;
-}
+import { decideDrain } from './decide-drain.ts';
+import { cancellationOf, decideGate } from './decide-gate.ts';
+import type { DecisionPart, NodeAction, NodeDecision, NodeSnapshot } from './decision.ts';
 
 /** Decides what becomes of a node and of the plans on it. */
 export function decideNode(snapshot: NodeSnapshot): NodeDecision {
@@ -69,14 +38,7 @@ export function decideNode(snapshot: NodeSnapshot): NodeDecision {
   };
 }
 
-/** What one object adds to the decision. */
-export interface Part {
-  readonly actions: readonly NodeAction[];
-  readonly watchPods?: boolean;
-  readonly recheckAtMs?: number;
-}
-
-const NOTHING: Part = { actions: [] };
+const NOTHING: DecisionPart = { actions: [] };
 
 const isOurKind = ({ spec, metadata }: OSUpgradeProgress): boolean =>
   (spec.sourceRef.kind ?? 'OSUpgrade') === 'OSUpgrade' && metadata.deletionTimestamp === undefined;
@@ -107,7 +69,7 @@ function sweepCordon(node: NodeState, { progresses }: Fleet): NodeAction[] {
   return isNeeded ? [] : [{ type: 'uncordon', node }];
 }
 
-function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): Part {
+function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {
   const request = snapshot.fleet.requests.find(candidate => isFor(progress, candidate));
   if (request === undefined) return decideOrphan(snapshot, node, progress);
   if (!isActive(progress)) return NOTHING;
@@ -116,7 +78,7 @@ function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpg
 }
 
 /** The request is gone: what has begun to drain finishes, the rest goes. What a person made stays. */
-function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): Part {
+function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {
   if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, DEFAULT_DRAIN);
   const { sourceRef, plan } = progress.spec;
   if (!isHandMade(progress)) return { actions: [{ type: 'delete', progress }] };

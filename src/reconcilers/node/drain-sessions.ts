@@ -5,7 +5,7 @@ import type { ListWatchClient } from '../../kube/list-watch.ts';
 import { PODS } from '../../kube/resources.ts';
 import type { EvictionAnswer, Informer } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
-import type { AskedEviction, DrainView } from './decide-drain.ts';
+import type { AskedEviction, DrainView } from './decision.ts';
 
 const RETRY: Backoff = { baseMs: 1000, maxMs: 10_000 };
 const EMPTY: DrainView = { asked: new Map() };

@@ -1,7 +1,8 @@
 import { hasBegunDraining } from '../../domain/progress.ts';
 import type { ControllerContext } from '../context.ts';
 import { carryOutOnNode } from './act.ts';
-import { decideNode, type NodeAction } from './decide.ts';
+import { decideNode } from './decide.ts';
+import type { NodeAction } from './decision.ts';
 import type { DrainSessions } from './drain-sessions.ts';
 
 /** Works on one node; resolves to the delay after which it is to be looked at again, if any. */

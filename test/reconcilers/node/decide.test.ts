@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type { Gate, OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
 import type { NodeState } from '../../../src/domain/node-state.ts';
-import { decideNode, type NodeAction } from '../../../src/reconcilers/node/decide.ts';
-import type { DrainView } from '../../../src/reconcilers/node/decide-drain.ts';
+import { decideNode } from '../../../src/reconcilers/node/decide.ts';
+import type { DrainView, NodeAction } from '../../../src/reconcilers/node/decision.ts';
 import { ago, controlPlane, fleet, NOW, NOW_MS, node, pod, progress, request } from '../objects.ts';
 
 interface Case {

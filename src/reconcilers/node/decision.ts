@@ -1,0 +1,65 @@
+import type { Gate, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import type { NodeState } from '../../domain/node-state.ts';
+import type { PodFacts } from '../../domain/pod.ts';
+import type { Refusal } from '../../domain/version-change.ts';
+import type { Fleet } from '../fleet.ts';
+
+/** An eviction that was asked for. */
+export interface AskedEviction {
+  /** Not asked for again before. */
+  readonly retryAtMs: number;
+  /** Present if it was refused, and since when that is so. */
+  readonly refusal?: {
+    readonly sinceMs: number;
+    /** Name of the PodDisruptionBudget, if the API server told it. */
+    readonly budget?: string;
+    readonly message: string;
+  };
+}
+
+/** What is known of the pods of a node that is drained. */
+export interface DrainView {
+  /** Absent while the pods are not known. */
+  readonly pods?: readonly PodFacts[];
+  /** By UID of the pod. */
+  readonly asked: ReadonlyMap<string, AskedEviction>;
+}
+
+/** Everything that a node's next step depends on. */
+export interface NodeSnapshot {
+  readonly name: string;
+  readonly fleet: Fleet;
+  /** Nodes whose drain this process has just begun, which the caches may not show yet. */
+  readonly reserved: ReadonlySet<string>;
+  readonly drain: DrainView;
+  readonly nowMs: number;
+  readonly defaultZone: string;
+  readonly systemNamespace: string;
+}
+
+/** One write. Each looks at the world once more where a cache may deceive. */
+export type NodeAction =
+  | { readonly type: 'label'; readonly node: NodeState; readonly isManaged: boolean }
+  | { readonly type: 'gate'; readonly progress: OSUpgradeProgress; readonly gate: Gate }
+  | { readonly type: 'cordon'; readonly node: NodeState; readonly progress: OSUpgradeProgress }
+  | { readonly type: 'uncordon'; readonly node: NodeState }
+  | { readonly type: 'evict'; readonly podUids: readonly string[] }
+  | { readonly type: 'delete'; readonly progress: OSUpgradeProgress }
+  | { readonly type: 'refuse'; readonly progress: OSUpgradeProgress; readonly why: Refusal }
+  | { readonly type: 'failUnknownNode'; readonly progress: OSUpgradeProgress };
+
+/** What is to be done for a node. */
+export interface NodeDecision {
+  readonly actions: readonly NodeAction[];
+  /** The node is being drained: its pods have to be watched. */
+  readonly watchPods: boolean;
+  /** When to look again though nothing changed. */
+  readonly recheckAtMs?: number;
+}
+
+/** What one object adds to the decision. */
+export interface DecisionPart {
+  readonly actions: readonly NodeAction[];
+  readonly watchPods?: boolean;
+  readonly recheckAtMs?: number;
+}
