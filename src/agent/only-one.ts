@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { mkdir, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Logger } from 'winston';
+import { errnoOf } from '../domain/errno.ts';
 import { messageOf } from '../domain/errors.ts';
 import { systemTimer, type Timer, wait } from '../kube/timer.ts';
-import { errnoOf } from './host/errno.ts';
 
 const ASK_AGAIN_MS = 1_000;
 

@@ -2,6 +2,7 @@ import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'winston';
 import type { z } from 'zod';
+import { errnoOf } from '../domain/errno.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
 import { PinnedPlan, StagedMarker, TrialRecord } from './decide/records.ts';
 
@@ -138,6 +139,6 @@ async function flushFolder(folder: string): Promise<void> {
 const ifMissing =
   <T>(otherwise: T) =>
   (error: unknown): T => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return otherwise;
+    if (errnoOf(error) === 'ENOENT') return otherwise;
     throw error;
   };

@@ -2,7 +2,6 @@ import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Command } from 'commander';
-import winston from 'winston';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -10,11 +9,13 @@ import { runAgent } from '../agent/agent.ts';
 import { AgentConfig } from '../agent/config.ts';
 import { AGENT_NAME } from '../api/monok8s/index.ts';
 import { systemClock } from '../domain/clock.ts';
+import { errnoOf } from '../domain/errno.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { loadConnection } from '../kube/connection.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { CliContext } from './context.ts';
+import { createProgramLog } from './program-log.ts';
 
 const CONFIG_FILE = '/etc/node-agent/agent.yaml';
 
@@ -50,7 +51,7 @@ async function serve(
   signal: AbortSignal,
 ): Promise<void> {
   const config = await readAgentConfig(file, hostRoot ?? process.env.HOST_ROOT);
-  const log = createLog(process.env.LOG_LEVEL ?? 'info');
+  const log = createProgramLog(process.env.LOG_LEVEL);
   const name = nodeName ?? process.env.NODE_NAME ?? hostname();
   const client = createKubeClient(await loadConnection({ kubeconfig, environment: process.env }), {
     log,
@@ -93,7 +94,7 @@ export async function readAgentConfig(
     throw new StalledError('ConfigInvalid', `--host-root or HOST_ROOT: "${hostRoot}" must begin with /`);
   const file = named ?? usual;
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    if (named === undefined && isMissing(cause)) return readNothing(file);
+    if (named === undefined && errnoOf(cause) === 'ENOENT') return readNothing(file);
     throw new StalledError('ConfigInvalid', `cannot read ${file}: ${messageOf(cause)}`, { cause });
   });
   const settings = parseYaml(text, file) ?? {};
@@ -101,9 +102,6 @@ export async function readAgentConfig(
   if (read.success) return read.data;
   throw new StalledError('ConfigInvalid', `${file}: ${z.prettifyError(read.error)}`, { cause: read.error });
 }
-
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && !Array.isArray(value);
 
@@ -126,10 +124,3 @@ function parseYaml(text: string, file: string): unknown {
     throw new StalledError('ConfigInvalid', `${file}: ${error.message}`, { cause: error });
   }
 }
-
-const createLog = (level: string): winston.Logger =>
-  winston.createLogger({
-    level,
-    format: winston.format.combine(winston.format.timestamp(), winston.format.json()),
-    transports: [new winston.transports.Console()],
-  });

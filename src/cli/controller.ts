@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
-import winston from 'winston';
+import type { Logger } from 'winston';
 import packageJson from '../../package.json' with { type: 'json' };
 import { CONTROLLER_NAME, SYSTEM_NAMESPACE } from '../api/monok8s/index.ts';
 import { MAX_CATALOG_BYTES } from '../domain/catalog-document.ts';
@@ -17,6 +17,7 @@ import { runWithLeadership } from '../kube/leader-election.ts';
 import { runController } from '../reconcilers/controller.ts';
 import { createMetrics } from '../reconcilers/metrics.ts';
 import type { CliContext } from './context.ts';
+import { createProgramLog } from './program-log.ts';
 
 interface ControllerFlags {
   readonly namespace: string;
@@ -66,7 +67,7 @@ export function registerController(program: Command, { signal }: Pick<CliContext
 }
 
 async function serve(flags: ControllerFlags, signal: AbortSignal): Promise<void> {
-  const log = createLog(process.env.LOG_LEVEL ?? 'info');
+  const log = createProgramLog(process.env.LOG_LEVEL);
   const connection = await loadConnection({ kubeconfig: flags.kubeconfig, environment: process.env });
   const client = createKubeClient(connection, {
     log,
@@ -83,7 +84,7 @@ async function serve(flags: ControllerFlags, signal: AbortSignal): Promise<void>
 
 const OLDEST = { major: 1, minor: 31 } as const;
 
-async function introduce(client: FullKubeClient, log: winston.Logger, signal: AbortSignal): Promise<void> {
+async function introduce(client: FullKubeClient, log: Logger, signal: AbortSignal): Promise<void> {
   const [server, { username }] = await Promise.all([
     client.serverVersion({ signal }),
     client.whoAmI({ signal }),
@@ -100,7 +101,7 @@ async function introduce(client: FullKubeClient, log: winston.Logger, signal: Ab
 async function lead(
   client: FullKubeClient,
   flags: ControllerFlags,
-  log: winston.Logger,
+  log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespace, timeZone, allowHttpCatalogs: allowHttp, leaseSeconds } = flags;
@@ -133,7 +134,7 @@ async function lead(
 async function startProbes(
   address: string | undefined,
   metrics: () => Promise<string>,
-  log: winston.Logger,
+  log: Logger,
 ): Promise<() => void> {
   if (address === undefined) return () => undefined;
   // A standby is as ready as the leader: it would take over.
@@ -141,10 +142,3 @@ async function startProbes(
   log.info('probes served', { address });
   return end;
 }
-
-const createLog = (level: string): winston.Logger =>
-  winston.createLogger({
-    level,
-    format: winston.format.combine(winston.format.timestamp(), winston.format.json()),
-    transports: [new winston.transports.Console()],
-  });

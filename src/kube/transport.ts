@@ -1,4 +1,5 @@
 import { Agent, type Dispatcher } from 'undici';
+import { errnoOf } from '../domain/errno.ts';
 import { messageOf, StalledError, TransientError } from '../domain/errors.ts';
 import { parseStatus, statusOf, toError } from './api-errors.ts';
 import type { Connection } from './connection.ts';
@@ -151,10 +152,7 @@ async function* jsonLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<unkno
 
 const BROKEN_CODES = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-
-const isBrokenConnection = (error: unknown): boolean => BROKEN_CODES.includes(codeOf(error) ?? '');
+const isBrokenConnection = (error: unknown): boolean => BROKEN_CODES.includes(errnoOf(error));
 
 function toCallError(call: ApiCall, error: unknown, isLate: boolean, server: string): unknown {
   if (statusOf(error) || error instanceof StalledError) return error;
@@ -163,6 +161,6 @@ function toCallError(call: ApiCall, error: unknown, isLate: boolean, server: str
     const text = `${call.what}: no answer from ${server} within ${call.timeoutMs} ms`;
     return new TransientError('ApiTimeout', text);
   }
-  const text = `${call.what}: cannot reach the API server at ${server} (${codeOf(error) ?? messageOf(error)})`;
+  const text = `${call.what}: cannot reach the API server at ${server} (${errnoOf(error) || messageOf(error)})`;
   return new TransientError('ApiUnreachable', text, { cause: error });
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { errnoOf } from '../../domain/errno.ts';
 import { StalledError } from '../../domain/errors.ts';
-import { errnoOf } from '../host/errno.ts';
 import {
   decodeEnvironment,
   ENVIRONMENT_BYTES,

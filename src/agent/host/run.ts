@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { errnoOf } from '../../domain/errno.ts';
 import { StalledError } from '../../domain/errors.ts';
-import { errnoOf } from './errno.ts';
 
 /** A program to run: no shell is involved. */
 export interface RunOptions {

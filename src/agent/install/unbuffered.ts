@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Logger } from 'winston';
-import { errnoOf } from '../host/errno.ts';
+import { errnoOf } from '../../domain/errno.ts';
 import { alignedBuffer, PAGE_BYTES } from './blocks.ts';
 
 /** Opens a slot to be written and read past the page cache; undefined where its file system cannot do that. */

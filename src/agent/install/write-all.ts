@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
+import { errnoOf } from '../../domain/errno.ts';
 import { StalledError } from '../../domain/errors.ts';
-import { errnoOf } from '../host/errno.ts';
 
 /**
  * Writes every byte of `bytes` at `position`, however few a single write takes.

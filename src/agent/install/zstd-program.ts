@@ -1,8 +1,8 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { errnoOf } from '../../domain/errno.ts';
 import { TransientError } from '../../domain/errors.ts';
-import { errnoOf } from '../host/errno.ts';
 import { type BlockReader, openBlockReader } from './block-reader.ts';
 import { imageInvalid } from './image-format.ts';
 

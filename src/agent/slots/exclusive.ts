@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { errnoOf } from '../../domain/errno.ts';
 import { StalledError, TransientError } from '../../domain/errors.ts';
-import { errnoOf } from '../host/errno.ts';
 import { statSlot } from './device.ts';
 
 /** A slot that no other of our processes has open for writing. */

@@ -1,5 +1,5 @@
+import { errnoOf } from '../../domain/errno.ts';
 import { StalledError, TransientError } from '../../domain/errors.ts';
-import { errnoOf } from '../host/errno.ts';
 
 /** Connection failures by the system's or the library's code, in words that tell where to look. */
 const NETWORK_FAILURES = new Map([
