@@ -95,7 +95,8 @@ const isRelative = (target: string): boolean =>
 const folderOf = (path: string): string =>
   path === 'src/ctl.ts' ? path : path.split('/').slice(0, 2).join('/');
 const isPure = (path: string): boolean =>
-  /^src\/(domain|api|agent\/decide)\//.test(path) || /^src\/.*\/decide[^/]*\.ts$/.test(path);
+  /^src\/(domain|api|agent\/decide)\//.test(path) ||
+  /^src\/reconcilers\/.*\/(decide[^/]*|decision|findings|status)\.ts$/.test(path);
 
 function mayImport(from: string, to: string): boolean {
   const [fromLevel, toLevel] = [LEVEL.get(from), LEVEL.get(to)];

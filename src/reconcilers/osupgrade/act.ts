@@ -13,7 +13,7 @@ import { progressNameOf, rolloutMark } from '../../domain/rollout-key.ts';
 import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
-import type { RequestDecision } from './decide.ts';
+import type { RequestDecision } from './decision.ts';
 import type { Expectations } from './expectations.ts';
 import { planOf, progressBody, refusedPlan } from './plan-body.ts';
 

@@ -6,7 +6,7 @@ import { rolloutKeyOf } from '../../domain/rollout-key.ts';
 import { CONFIG_MAPS } from '../../kube/resources.ts';
 import { systemTimer, type Timer, wait } from '../../kube/timer.ts';
 import type { KubeClient } from '../../kube/types.ts';
-import type { CatalogAnswer } from './decide.ts';
+import type { CatalogAnswer } from './decision.ts';
 
 /** What reading catalogs needs. */
 export interface CatalogSourceOptions {

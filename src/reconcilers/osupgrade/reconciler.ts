@@ -2,7 +2,8 @@ import type { OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
 import type { ControllerContext } from '../context.ts';
 import { carryOut } from './act.ts';
 import type { CatalogSource } from './catalog-source.ts';
-import { beginRollout, decideRequest, isSettledRejection, type RequestSnapshot } from './decide.ts';
+import { beginRollout, decideRequest, isSettledRejection } from './decide.ts';
+import type { RequestSnapshot } from './decision.ts';
 import { createExpectations } from './expectations.ts';
 
 /** Works on one request; resolves to the delay after which it is to be looked at again, if any. */

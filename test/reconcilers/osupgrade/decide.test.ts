@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
 import type { NodeState } from '../../../src/domain/node-state.ts';
-import { type CatalogAnswer, decideRequest } from '../../../src/reconcilers/osupgrade/decide.ts';
+import { decideRequest } from '../../../src/reconcilers/osupgrade/decide.ts';
+import type { CatalogAnswer } from '../../../src/reconcilers/osupgrade/decision.ts';
 import { ago, controlPlane, fleet, IMAGE, NOW_MS, node, progress, request } from '../objects.ts';
 
 interface Case {

@@ -1,0 +1,172 @@
+import type { OSUpgradeStatus, PinnedImage } from '../../api/monok8s/index.ts';
+import { ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
+import { nodesOf } from '../../domain/budget.ts';
+import { type Hold, holdOf } from '../../domain/hold.ts';
+import { isSelected, type NodeState } from '../../domain/node-state.ts';
+import { claimOf, lostNodesOf, newerThan, supersededBy } from '../../domain/ownership.ts';
+import { hasActed, hasBegunDraining, isActive, isFor } from '../../domain/progress.ts';
+import { chooseNodes, judgeNode, type NodeVerdict } from '../../domain/rollout.ts';
+import { rolloutMark } from '../../domain/rollout-key.ts';
+import { type Silence, silenceOf } from '../../domain/silence.ts';
+import type { Refusal } from '../../domain/version-change.ts';
+import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
+import { acceptedStatus, pendingStatus, rejectedStatus } from './status.ts';
+
+/** Decides what becomes of a request whose image is known: what each node gets, or why none gets anything. */
+export function decideNodes(
+  snapshot: RequestSnapshot,
+  base: OSUpgradeStatus & { image: PinnedImage },
+): RequestDecision {
+  const { request, fleet, nowMs } = snapshot;
+  const settled = { request, base: { ...base, resolvedVersion: base.image.version }, nowMs };
+  const timing = holdOf(request.spec, nowMs, snapshot.defaultZone);
+  const wasAccepted = base.phase === 'Accepted';
+  if (!wasAccepted && timing.refusal !== undefined && isMistake(timing.refusal)) {
+    return {
+      ...NO_WRITES,
+      status: rejectedStatus(settled, timing.refusal),
+      refused: refuseAll(snapshot, timing.refusal),
+    };
+  }
+  const judged = judgeAll(snapshot, base);
+  const refusal = refusalOfAll(judged);
+  if (refusal !== undefined) {
+    return {
+      ...NO_WRITES,
+      status: rejectedStatus(settled, refusal, judged),
+      refused: refuseHandMade(judged),
+    };
+  }
+  const waitsFor = wasAccepted ? undefined : otherRequestsDrain(snapshot, judged);
+  const { verdicts, chosen } = chooseNodes(judged, {
+    target: base.image.version,
+    serverVersion: snapshot.serverVersion,
+    hold: waitsFor ?? timing.refusal,
+    budget: {
+      maxUnavailable: request.spec.maxUnavailable,
+      selected: judged.map(({ node }) => node),
+      all: fleet.nodes,
+      atWork: nodesOf(fleet.progresses, isActive),
+      failed: new Set(judged.filter(({ state }) => state === 'failed').map(({ node }) => node.name)),
+    },
+  });
+  const silences = verdicts.map(entry => silenceOfVerdict(entry, nowMs));
+  const troubles = silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]));
+  const input = { ...settled, verdicts, troubles, hold: timing.refusal };
+  const recheckAtMs = earliest(timing, silences, verdicts, nowMs);
+  return {
+    status: waitsFor === undefined ? acceptedStatus(input) : pendingStatus(settled, waitsFor, verdicts),
+    plans: chosen,
+    refused: refuseHandMade(verdicts),
+    unmarked: unmarkedOf(verdicts, request.metadata.uid, base.rollout ?? 0),
+    ...(recheckAtMs === undefined ? {} : { recheckAtMs }),
+  };
+}
+
+const isMistake = ({ reason }: Refusal): boolean => reason !== 'Paused' && reason !== 'WindowClosed';
+
+function judgeAll(
+  { request, fleet }: RequestSnapshot,
+  base: OSUpgradeStatus & { image: PinnedImage },
+): NodeVerdict[] {
+  const ours = fleet.progresses.filter(progress => isFor(progress, request));
+  const ofRollout = ours.filter(({ spec }) => spec.plan?.rollout === base.rollout);
+  const planless = ours.filter(
+    ({ spec, metadata }) => spec.plan === undefined && metadata.deletionTimestamp === undefined,
+  );
+  const byNode = Map.groupBy(ofRollout, ({ spec }) => spec.nodeName);
+  const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
+  const claim = claimOf({ ...request, status: { ...base, phase: 'Accepted' } });
+  // Once for all nodes: most claims are those of requests that were done long ago.
+  const rivals = claim === undefined ? [] : newerThan(claim, fleet.claims);
+  const isSameRollout = request.status?.rollout === base.rollout;
+  const lost = isSameRollout ? lostNodesOf(request) : new Set<string>();
+  const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
+  return fleet.nodes
+    .filter(
+      node => isSelected(node, request.spec.nodeSelector) || byNode.has(node.name) || handMade.has(node.name),
+    )
+    .map(node =>
+      judgeNode(node, {
+        target: base.image.version,
+        isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
+        supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, rivals, lost)),
+        progressesOf: ({ name }) => byNode.get(name) ?? [],
+        handMadeOf: ({ name }) => handMade.get(name) ?? [],
+        otherPlanOn: ({ name }) =>
+          fleet.progressesByNode.get(name)?.find(other => isActive(other) && !ofRollout.includes(other)),
+      }),
+    );
+}
+
+const REFUSALS = ['Downgrade', 'VersionSkew', 'VersionUnknown'];
+
+/** The reason why a request can be done on none of its nodes, if that is so. */
+function refusalOfAll(verdicts: readonly NodeVerdict[]): Refusal | undefined {
+  const [first] = verdicts;
+  if (first === undefined || !verdicts.every(({ reason }) => REFUSALS.includes(reason))) return undefined;
+  const { reason, message, node } = first;
+  const again =
+    reason === 'VersionUnknown' ? '' : '; then change this request, or delete it and apply it again';
+  return { reason, message: `${node.name}: ${message}${again}` };
+}
+
+function otherRequestsDrain(
+  { request, fleet }: RequestSnapshot,
+  verdicts: readonly NodeVerdict[],
+): Refusal | undefined {
+  const busy = verdicts
+    .flatMap(({ node }) => fleet.progressesByNode.get(node.name) ?? [])
+    .find(progress => !isFor(progress, request) && hasBegunDraining(progress));
+  if (busy === undefined) return undefined;
+  const { sourceRef, nodeName } = busy.spec;
+  return {
+    reason: 'WaitingForOtherRequest',
+    message: `${nodeName} is being drained or rebooted for ${sourceRef.kind ?? 'OSUpgrade'} ${sourceRef.name}: this begins when that has ended`,
+  };
+}
+
+const refuseHandMade = (verdicts: readonly NodeVerdict[]): RequestDecision['refused'] =>
+  verdicts.flatMap(({ state, handMade, reason, message }) =>
+    state === 'skipped' && handMade !== undefined && reason !== 'AgentMissing'
+      ? [{ progress: handMade, reason, message }]
+      : [],
+  );
+
+/** The same refusal for every object of a request that a person made without a plan. */
+export const refuseAll = (
+  { request, fleet }: RequestSnapshot,
+  { reason, message }: Refusal,
+): RequestDecision['refused'] =>
+  fleet.progresses
+    .filter(progress => progress.spec.plan === undefined && isFor(progress, request))
+    .map(progress => ({ progress, reason, message }));
+
+const silenceOfVerdict = ({ state, progress, node }: NodeVerdict, nowMs: number): Silence =>
+  state === 'running' && progress !== undefined ? silenceOf(progress, node, nowMs) : {};
+
+const SERVER_VERSION_CHECK_MS = 30_000;
+
+/** Nothing tells when the API server was upgraded, so that alone is asked for. */
+function earliest(
+  timing: Hold,
+  silences: readonly Silence[],
+  verdicts: readonly NodeVerdict[],
+  nowMs: number,
+): number | undefined {
+  const waitsForServer = verdicts.some(({ reason }) => reason === 'ApiServerOlder');
+  const times = [
+    timing.changesAtMs,
+    ...silences.map(({ checkAtMs }) => checkAtMs),
+    waitsForServer ? nowMs + SERVER_VERSION_CHECK_MS : undefined,
+  ].filter(ms => ms !== undefined);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+function unmarkedOf(verdicts: readonly NodeVerdict[], uid: string, rollout: number): NodeState[] {
+  const mark = rolloutMark(uid, rollout);
+  return verdicts
+    .filter(({ progress, lost }) => progress !== undefined && hasActed(progress) && lost === undefined)
+    .map(({ node }) => node)
+    .filter(({ annotations }) => annotations[ROLLOUT_ANNOTATION] !== mark);
+}
