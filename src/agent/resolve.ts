@@ -21,6 +21,7 @@ export interface Resolver {
   resolve(candidate: Candidate, running: string): Promise<Resolution>;
 }
 
+/** What finding out needs. */
 export interface ResolverOptions {
   readonly client: KubeClient;
   readonly clock: Clock;

@@ -19,6 +19,7 @@ export interface NodeState extends NodeFacts {
 /** An agent serves the node: plans can be given to it. */
 export const isManaged = (node: NodeState): boolean => node.hasReported && node.hasAgentPod;
 
+/** The node is part of the control plane. */
 export const isControlPlane = (node: NodeFacts): boolean => CONTROL_PLANE_LABEL in node.labels;
 
 /** Someone else has cordoned the node, so it stays cordoned. */

@@ -22,6 +22,7 @@ export interface ListWatchClient {
   watch(resource: Resource<unknown>, selection: Selection, options: WatchOptions): AsyncIterable<unknown>;
 }
 
+/** Bounds of one watch. */
 export interface WatchOptions {
   readonly resourceVersion: string;
   readonly timeoutSeconds: number;

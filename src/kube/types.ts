@@ -40,6 +40,7 @@ export type Patch =
       readonly force?: boolean;
     };
 
+/** One step of a JSON patch. @source RFC 6902 */
 export interface JsonPatchOperation {
   readonly op: 'add' | 'remove' | 'replace' | 'test';
   readonly path: string;
@@ -121,6 +122,7 @@ export interface EventRecorder {
   flush(): Promise<void>;
 }
 
+/** The object that an Event is about. */
 export interface EventSubject {
   readonly apiVersion: string;
   readonly kind: string;

@@ -16,6 +16,7 @@ export interface StageJob {
   abort(): Promise<void>;
 }
 
+/** What the background job needs. */
 export interface StageJobOptions {
   readonly stager: Stager;
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { messageOf, StalledError } from '../../domain/errors.ts';
 import { isSameVersion } from '../../domain/version.ts';
-import { fieldOf, SLOT_CHANGED } from '../decide/plan-steps.ts';
+import { fieldOf, slotChangedMessage } from '../decide/plan-steps.ts';
 import { type Snapshot, versionOf } from '../decide/snapshot.ts';
 import type { Step } from '../decide/step.ts';
 import type { AgentDeps } from '../deps.ts';
@@ -51,7 +51,7 @@ export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snap
   try {
     await deps.bootLoader.assertTrialSupported();
     if (image && image.superblockHash !== facts.superblockHash)
-      throw new StalledError('SlotChanged', SLOT_CHANGED(slot));
+      throw new StalledError('SlotChanged', slotChangedMessage(slot));
     await assertContent(deps, step, facts, seen);
   } catch (error) {
     if (!image || !(error instanceof StalledError)) return refuse(deps, step, seen, error);

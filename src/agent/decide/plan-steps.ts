@@ -167,12 +167,12 @@ const failed = (task: Task, reason: string, message: string): Step => ({
   outcome: { phase: 'Failed', reason, message },
 });
 
-/** Ends an attempt whose slot was written by someone else after it had been verified. */
-export const SLOT_CHANGED = (slot: string): string =>
+/** The message that ends an attempt whose slot was written by someone else after it had been verified. */
+export const slotChangedMessage = (slot: string): string =>
   `slot ${slot} was changed by someone else after the image had been verified: a retry installs it again`;
 
 const slotChanged = (task: Task, slot: SlotFacts): Step =>
-  failed(task, 'SlotChanged', SLOT_CHANGED(slot.name));
+  failed(task, 'SlotChanged', slotChangedMessage(slot.name));
 
 function progressNote(
   task: Task,

@@ -64,6 +64,7 @@ export interface Snapshot {
   };
 }
 
+/** The slot that is not `slot`. */
 export const otherSlot = (slot: SlotName): SlotName => (slot === 'A' ? 'B' : 'A');
 
 /** The text that a plan calls the version of a system; empty if it does not say. */

@@ -75,4 +75,5 @@ export type Step =
   /** The attempt is over, and no reboot was tried. */
   | { readonly type: 'finish'; readonly task: Task; readonly outcome: Outcome };
 
+/** There is nothing to do until something changes. */
 export const IDLE: Step = { type: 'idle' };

@@ -2,7 +2,7 @@ import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { isTerminalPhase } from '../../domain/progress.ts';
 import { isSameVersion } from '../../domain/version.ts';
 import { viewGate } from './gate.ts';
-import { objectOf, SLOT_CHANGED } from './plan-steps.ts';
+import { objectOf, slotChangedMessage } from './plan-steps.ts';
 import type { Outcome, TrialRecord } from './records.ts';
 import {
   freshHealth,
@@ -71,7 +71,7 @@ function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: Slots):
   if (gate.type !== 'open') return { type: 'forgetTrial', trial };
   const target = layout[trial.targetSlot];
   if (s.marker?.slot !== target.name || s.marker.superblockHash !== target.superblockHash)
-    return failed(trial, 'SlotChanged', SLOT_CHANGED(target.name));
+    return failed(trial, 'SlotChanged', slotChangedMessage(target.name));
   const { status } = object;
   const isAnnounced =
     status?.phase === 'Rebooting' && status.attempt === trial.attempt && status.bootId === trial.bootId;

@@ -21,6 +21,7 @@ export function deviceNumbers(device: number): DeviceNumbers {
   };
 }
 
+/** Whether two numbers mean one device. */
 export const isSameDevice = (left: DeviceNumbers, right: DeviceNumbers): boolean =>
   left.major === right.major && left.minor === right.minor;
 
@@ -51,6 +52,7 @@ export async function statSlot(path: string): Promise<SlotNode | undefined> {
   };
 }
 
+/** Whether two paths lead to one device or file. */
 export const isSameNode = (left: SlotNode, right: SlotNode): boolean =>
   left.kind === right.kind &&
   isSameDevice(left.device, right.device) &&

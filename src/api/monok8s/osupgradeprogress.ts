@@ -87,6 +87,7 @@ export const PHASES = [
   'Failed',
   'RolledBack',
 ] as const;
+/** How far an attempt is. */
 export const Phase = z.enum(PHASES);
 export type Phase = z.infer<typeof Phase>;
 
@@ -94,6 +95,7 @@ export type Phase = z.infer<typeof Phase>;
 export const SlotName = z.enum(['A', 'B']);
 export type SlotName = z.infer<typeof SlotName>;
 
+/** When an attempt was in a phase. */
 export const PhaseRecord = z.object({ phase: Phase, startedAt: NullableTime, endedAt: NullableTime });
 export type PhaseRecord = z.infer<typeof PhaseRecord>;
 
