@@ -5,7 +5,7 @@ import {
   ROLLOUT_ANNOTATION,
 } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { reasonOf, TransientError } from '../../domain/errors.ts';
+import { messageOf, reasonOf, TransientError } from '../../domain/errors.ts';
 import { mergePatchOf } from '../../domain/merge-patch.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { NodeVerdict } from '../../domain/rollout.ts';
@@ -49,8 +49,15 @@ async function writeStatus(
   const { name, uid, resourceVersion } = request.metadata;
   const body = { metadata: { uid, resourceVersion }, status: change };
   const bounds = { signal: context.signal };
-  const written = await context.client.patchStatus(OSUPGRADES, { name }, { type: 'merge', body }, bounds);
+  const patched = context.client.patchStatus(OSUPGRADES, { name }, { type: 'merge', body }, bounds);
+  const written = await patched.catch(asTransientIfGone);
   context.ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
+}
+
+/** A request that was deleted meanwhile is nothing for a person to look at: the cache is about to say so. */
+function asTransientIfGone(error: unknown): never {
+  if (reasonOf(error) !== 'NotFound') throw error;
+  throw new TransientError('NotFound', messageOf(error), { cause: error });
 }
 
 interface PlanToGive {
