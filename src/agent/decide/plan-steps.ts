@@ -8,18 +8,17 @@ import type { Outcome, StagedMarker, TrialRecord } from './records.ts';
 import {
   inactiveSlot,
   type Resolution,
-  type SlotView,
+  type SlotsFound,
   type Snapshot,
   type Task,
   versionOf,
 } from './snapshot.ts';
 import type { Note, Step } from './step.ts';
 
-type Slots = Extract<SlotView, { ok: true }>;
 type Planned = Extract<Resolution, { type: 'plan' }>;
 
 /** What happens to a plan before its reboot. The running slot is the default, and no trial is under way. */
-export function decidePlan(s: Snapshot, task: Task, slots: Slots): Step {
+export function decidePlan(s: Snapshot, task: Task, slots: SlotsFound): Step {
   const { resolution } = task;
   if (resolution.type !== 'plan' && s.staging.type !== 'idle') return { type: 'abortStaging' };
   if (resolution.type === 'wait') return waiting(task, 'Pending', resolution.message, resolution.retryInMs);
@@ -85,7 +84,7 @@ export function isStaged(
 export const fieldOf = (s: Pick<Snapshot, 'settings'>, plan: NodePlan): NodePlan['versionField'] =>
   plan.versionField === 'PRETTY_NAME' ? 'PRETTY_NAME' : s.settings.versionField;
 
-function decideBeforeStaged(s: Snapshot, task: Task, { plan }: Planned, slots: Slots): Step {
+function decideBeforeStaged(s: Snapshot, task: Task, { plan }: Planned, slots: SlotsFound): Step {
   const slot = inactiveSlot(slots.layout);
   const { staging } = s;
   if (staging.type === 'running')
@@ -100,7 +99,7 @@ function decideBeforeStaged(s: Snapshot, task: Task, { plan }: Planned, slots: S
   return { type: 'stage', task, plan, slot: slot.name, key: stagingKey(task, plan) };
 }
 
-function decideStaged(s: Snapshot, task: Task, planned: Planned, slots: Slots): Step {
+function decideStaged(s: Snapshot, task: Task, planned: Planned, slots: SlotsFound): Step {
   const { plan, gated, hold } = planned;
   const slot = inactiveSlot(slots.layout);
   // Nothing marked, or something else: the state folder was lost or the plan replaced. Staging starts over.
@@ -116,7 +115,7 @@ function decideStaged(s: Snapshot, task: Task, planned: Planned, slots: Slots): 
   return { type: 'announceReboot', object: task.object, trial: newTrial(s, task, planned, slots) };
 }
 
-function newTrial(s: Snapshot, task: Task, { plan, gated }: Planned, { layout }: Slots): TrialRecord {
+function newTrial(s: Snapshot, task: Task, { plan, gated }: Planned, { layout }: SlotsFound): TrialRecord {
   return {
     progress: { name: task.object.metadata.name, uid: task.object.metadata.uid },
     attempt: task.attempt,
@@ -141,7 +140,7 @@ const isMarkedFor = (marker: StagedMarker | undefined, plan: NodePlan, slot: Slo
   marker.slot === slot.name &&
   (plan.kind === 'rollback' || marker.checksum.toLowerCase() === plan.image?.checksum.toLowerCase());
 
-const isRunning = (s: Snapshot, plan: NodePlan, { layout }: Slots): boolean =>
+const isRunning = (s: Snapshot, plan: NodePlan, { layout }: SlotsFound): boolean =>
   isSameVersion(versionOf(layout[layout.booted].osRelease, fieldOf(s, plan)), plan.targetVersion);
 
 const alreadyThere = (task: Task, plan: NodePlan): Step => ({

@@ -37,6 +37,9 @@ export type SlotView =
   | { readonly ok: true; readonly layout: SlotLayout; readonly boot: BootState }
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
+/** Slots and boot loader, once they could be read. */
+export type SlotsFound = Extract<SlotView, { ok: true }>;
+
 /** Everything that the agent's next step depends on. */
 export interface Snapshot {
   /** All objects of this node, oldest first. */

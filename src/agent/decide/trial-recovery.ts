@@ -1,17 +1,13 @@
 import { isSameVersion } from '../../domain/version.ts';
 import { fieldOf } from './plan-steps.ts';
-import { otherSlot, type SlotView, type Snapshot, type Task, versionOf } from './snapshot.ts';
+import { otherSlot, type SlotsFound, type Snapshot, type Task, versionOf } from './snapshot.ts';
 import type { Step } from './step.ts';
 
 /**
  * What a status in `Rebooting` or `Confirming` means when the state folder knows of no trial (it was lost). Without
  * the record nothing is armed again: how often that was done is not known, and reboots must not repeat for ever.
  */
-export function recoverTrial(
-  s: Snapshot,
-  task: Task,
-  { layout, boot }: Extract<SlotView, { ok: true }>,
-): Step | undefined {
+export function recoverTrial(s: Snapshot, task: Task, { layout, boot }: SlotsFound): Step | undefined {
   const { status } = task.object;
   const wasRebooting = status?.phase === 'Rebooting' || status?.phase === 'Confirming';
   if (task.isNew || !wasRebooting || task.resolution.type !== 'plan') return undefined;

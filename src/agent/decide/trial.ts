@@ -8,13 +8,13 @@ import {
   freshHealth,
   HEALTH_RETRY_MS,
   isNodeBack,
+  type SlotsFound,
   type SlotView,
   type Snapshot,
   versionOf,
 } from './snapshot.ts';
 import { IDLE, type Step } from './step.ts';
 
-type Slots = Extract<SlotView, { ok: true }>;
 type Blind = Extract<SlotView, { ok: false }>;
 
 /** A trial that was never tried is armed again, twice at most. */
@@ -61,7 +61,7 @@ function decideBlind(s: Snapshot, trial: TrialRecord, { reason, message }: Blind
 }
 
 /** Still in the boot that announced the reboot: nothing was tried yet. */
-function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: Slots): Step {
+function decideReboot(s: Snapshot, trial: TrialRecord, { layout, boot }: SlotsFound): Step {
   if (!s.isSynced) return IDLE;
   const object = objectOf(s, trial);
   if (!object || hasEnded(object, trial)) return { type: 'forgetTrial', trial };
@@ -86,7 +86,7 @@ const hasEnded = ({ status }: OSUpgradeProgress, { attempt }: TrialRecord): bool
   (status?.attempt ?? 0) > attempt || (status?.attempt === attempt && isTerminalPhase(status.phase));
 
 /** Back in the old slot after a reboot. */
-function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: Slots): Step {
+function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: SlotsFound): Step {
   const isFlagSet = boot.trialSlot === trial.targetSlot;
   const slot = `slot ${trial.targetSlot} (${trial.targetVersion})`;
   if (trial.armed && !isFlagSet)
@@ -109,7 +109,7 @@ function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: Slots): Step 
 }
 
 /** The node runs the new system. */
-function decideOnTrial(s: Snapshot, trial: TrialRecord, slots: Slots): Step {
+function decideOnTrial(s: Snapshot, trial: TrialRecord, slots: SlotsFound): Step {
   const { layout, boot } = slots;
   const isDefault = boot.defaultSlot === layout.booted;
   if (trial.phase === 'FallingBack') return decideFallingBack(s, trial, isDefault);
