@@ -14,7 +14,8 @@ export const NEW = 'v1.35.1';
 /** Path of the good image on the server. */
 export const IMAGE_PATH = '/rootfs.ext4.zst';
 
-const ENDS = ['Completed', 'Failed', 'RolledBack'];
+/** Phases that end an attempt. */
+export const ENDS: readonly string[] = ['Completed', 'Failed', 'RolledBack'];
 
 type PlanImage = NonNullable<NodePlan['image']>;
 
