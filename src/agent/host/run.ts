@@ -36,7 +36,9 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   try {
     return await runOnce([program, ...args], options);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    // A folder of the search path that may not be read shows as EACCES, though the program is elsewhere or nowhere.
+    const isSearched = !program.includes('/') && errnoOf(error) === 'EACCES';
+    if (errnoOf(error) !== 'ENOENT' && !isSearched) throw error;
     if (program.includes('/')) throw missing(program, error);
   }
   return runOnce([`${SYSTEM_PROGRAMS}/${program}`, ...args], options).catch((error: unknown) => {
