@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -28,6 +28,7 @@ describe('faults of the slots', function () {
       });
     } finally {
       execFileSync('umount', [mountPoint]);
+      await rmdir(mountPoint);
     }
     expect((await node.slotOsRelease('B')).VERSION_ID, 'nothing was written').to.equal('1.33.0');
   });
