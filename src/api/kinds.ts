@@ -108,5 +108,36 @@ export const OSINSTANCE: KindDefinition = {
   ],
 };
 
+/** `OS`: the request that a KubeOS user writes. Columns as upstream KubeOS has them. */
+export const OS: KindDefinition = {
+  group: openeuler.GROUP,
+  version: openeuler.VERSION,
+  kind: 'OS',
+  plural: 'os',
+  singular: 'os',
+  scope: 'Namespaced',
+  description: 'OS asks for one version of the operating system on the nodes that it selects.',
+  spec: openeuler.OSSpec,
+  status: openeuler.OSStatus,
+  isSpecRequired: true,
+  columns: [
+    column('OS VERSION', '.spec.osversion', 'Version that was asked for'),
+    column('SYSCONFIG VERSION', '.spec.sysconfigs.version', 'Version of the settings asked for'),
+    column(
+      'UPGRADECONFIG VERSION',
+      '.spec.upgradeconfigs.version',
+      'Version of the settings asked for before an upgrade',
+    ),
+    wide('OPERATION', '.spec.opstype', 'upgrade or rollback'),
+    wide('PHASE', '.status.phase', 'Pending, Accepted or Rejected'),
+    wide('NODES', '.status.nodes.total', 'Selected nodes', 'integer'),
+    wide('UPDATED', '.status.nodes.updated', 'Nodes that run the version', 'integer'),
+    wide('FAILED', '.status.nodes.failed', 'Nodes whose upgrade failed', 'integer'),
+    AGE,
+    wide('REASON', '.status.reason', 'Why it is in this phase'),
+    wide('MESSAGE', '.status.message', 'What to know, and what to do'),
+  ],
+};
+
 /** Every kind that this project defines. */
-export const KINDS: readonly KindDefinition[] = [OSUPGRADE, OSUPGRADEPROGRESS, OSINSTANCE];
+export const KINDS: readonly KindDefinition[] = [OSUPGRADE, OSUPGRADEPROGRESS, OS, OSINSTANCE];

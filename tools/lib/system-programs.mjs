@@ -11,6 +11,15 @@ const PACKAGES = {
   curl: 'curl',
   setpriv: 'util-linux',
   flock: 'util-linux',
+  gzip: 'gzip',
+  xz: 'xz-utils',
+  setfattr: 'attr',
+  setcap: 'libcap2-bin',
+  'docker-registry': 'docker-registry',
+  skopeo: 'skopeo',
+  umoci: 'umoci',
+  rsyslogd: 'rsyslog',
+  logger: 'bsdutils',
 };
 
 /** Names of the programs that have to be there. */

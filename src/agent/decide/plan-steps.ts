@@ -70,7 +70,7 @@ export function isStaged(
   slot: SlotFacts,
   field: NodePlan['versionField'],
 ): boolean {
-  const checksum = plan.image?.checksum.toLowerCase() ?? '';
+  const checksum = plan.image?.checksum?.toLowerCase() ?? '';
   return (
     marker !== undefined &&
     marker.slot === slot.name &&
@@ -138,7 +138,7 @@ const isPastStaging = (task: Task): boolean => ['Staged', 'Draining', 'Rebooting
 const isMarkedFor = (marker: StagedMarker | undefined, plan: NodePlan, slot: SlotFacts): boolean =>
   marker !== undefined &&
   marker.slot === slot.name &&
-  (plan.kind === 'rollback' || marker.checksum.toLowerCase() === plan.image?.checksum.toLowerCase());
+  (plan.kind === 'rollback' || marker.checksum.toLowerCase() === plan.image?.checksum?.toLowerCase());
 
 const isRunning = (s: Snapshot, plan: NodePlan, { layout }: SlotsFound): boolean =>
   isSameVersion(versionOf(layout[layout.booted].osRelease, fieldOf(s, plan)), plan.targetVersion);

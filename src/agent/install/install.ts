@@ -81,7 +81,7 @@ async function transfer(source: AsyncIterator<Buffer>, ways: Ways): Promise<stri
   });
   await writeExpanded(fetched, ways);
   const digest = fetched.digest();
-  assertChecksum(image.checksum, digest);
+  assertChecksum(image.checksum ?? '', digest);
   assertSize(image.size, ways.writer.bytesTaken());
   assertWhole(ways.writer);
   return digest;
@@ -103,7 +103,7 @@ async function writeExpanded(fetched: Fetched, { request, signal, writer, readBa
     // A damaged file mostly shows as one that cannot be read; that it is damaged is the better thing to say.
     const isReadOn = error instanceof StalledError && error.reason === 'ImageInvalid';
     if (isReadOn && (await fetched.drain(DRAIN_BYTES))) {
-      assertChecksum(request.image.checksum, fetched.digest(), error.message);
+      assertChecksum(request.image.checksum ?? '', fetched.digest(), error.message);
     }
     throw error;
   }

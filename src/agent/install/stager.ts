@@ -39,7 +39,7 @@ export function createStager(parts: StagerParts): Stager {
 async function stage(parts: StagerParts, request: StageRequest, hooks: StageHooks): Promise<StagedImage> {
   const { image, slot } = request;
   const url = imageAddress(request);
-  assertChecksumForm(image.checksum);
+  assertChecksumForm(image.checksum ?? '');
   assertFits(request);
   const { hostRoot, certDir } = parts.config;
   const credentials = await loadClientCredentials(hostPath(hostRoot, certDir), image, parts.clock.nowMs());

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type ApiObject, Condition, NullableTime } from '../meta.ts';
+import type { ApiObject } from '../meta.ts';
+import { RequestStatus } from '../request-status.ts';
 
 /** An integer of at least 1, or a percentage such as `25%`. */
 export const MaxUnavailable = z
@@ -102,7 +103,7 @@ export type OSUpgradeSpec = z.infer<typeof OSUpgradeSpec>;
 export const PinnedImage = z.object({
   version: z.string(),
   url: z.string(),
-  checksum: z.string(),
+  checksum: z.string().optional(),
   size: z.int().min(1).optional().describe('bytes of the expanded image'),
   flagSafe: z.boolean().optional(),
   caCert: z.string().optional(),
@@ -111,41 +112,10 @@ export const PinnedImage = z.object({
 });
 export type PinnedImage = z.infer<typeof PinnedImage>;
 
-const Count = z.int().min(0);
-
-/** How many selected nodes are where. The six parts add up to `total`. */
-export const NodeCounts = z.object({
-  total: Count,
-  updated: Count,
-  running: Count,
-  waiting: Count,
-  failed: Count,
-  skipped: Count,
-  drifted: Count,
-});
-export type NodeCounts = z.infer<typeof NodeCounts>;
-
-/** A selected node that this rollout does not touch, and why. */
-export const SkippedNode = z.object({ name: z.string(), reason: z.string(), message: z.string() });
-export type SkippedNode = z.infer<typeof SkippedNode>;
-
 /** `status` of an `OSUpgrade`, written by the controller alone. */
-export const OSUpgradeStatus = z.object({
-  phase: z.enum(['Pending', 'Accepted', 'Rejected']).optional(),
+export const OSUpgradeStatus = RequestStatus.extend({
   resolvedVersion: z.string().optional(),
-  reason: z.string().optional(),
-  message: z.string().optional(),
-  observedGeneration: z.int().min(0).optional(),
-  rollout: z.int().min(0).optional().describe('advances when a field that changes plans changes'),
-  rolloutKey: z.string().optional().describe('digest of the fields that change plans'),
-  rolloutStartedAt: NullableTime.optional(),
   image: PinnedImage.optional(),
-  nodes: NodeCounts.optional(),
-  skippedNodes: z.array(SkippedNode).max(100).optional(),
-  conditions: z
-    .array(Condition)
-    .optional()
-    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
 });
 export type OSUpgradeStatus = z.infer<typeof OSUpgradeStatus>;
 

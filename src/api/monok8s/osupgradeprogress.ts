@@ -14,8 +14,14 @@ export type SourceRef = z.infer<typeof SourceRef>;
 /** The image that a plan installs. Exactly one of `url` and `reference` is there. */
 export const PlanImage = z.object({
   url: z.string().optional().describe('http(s) address of a file-system image'),
-  reference: z.string().optional().describe('image in an OCI registry'),
-  checksum: z.string().describe('sha256:<hex> of the file at url'),
+  reference: z
+    .string()
+    .optional()
+    .describe('image in an OCI registry: [host/]repository[:tag][@sha256:<hex>], docker.io if no host'),
+  checksum: z
+    .string()
+    .optional()
+    .describe('sha256:<hex> of the file at url (required there), or of the index or manifest of reference'),
   size: z.int().min(1).optional().describe('bytes of the expanded image'),
   flagSafe: z.boolean().optional().describe('allows plain http'),
   caCert: z.string().optional(),

@@ -1,25 +1,6 @@
 import { z } from 'zod';
 import { type ApiObject, Condition } from '../meta.ts';
-
-const Content = z.object({
-  key: z.string().optional(),
-  value: z.unknown().optional().meta({ 'x-kubernetes-preserve-unknown-fields': true }),
-  operation: z.string().optional(),
-});
-
-/** Settings that upstream KubeOS applies to a node. */
-export const Configs = z.object({
-  version: z.string().optional(),
-  configs: z
-    .array(
-      z.object({
-        model: z.string().optional(),
-        configpath: z.string().optional(),
-        contents: z.array(Content).optional(),
-      }),
-    )
-    .optional(),
-});
+import { Configs } from './configs.ts';
 
 /** `spec` of an `OSInstance`, written by the controller. Every field is upstream's. */
 export const OSInstanceSpec = z.object({

@@ -1,5 +1,5 @@
 import type { Condition } from '../../api/meta.ts';
-import type { NodeCounts } from '../../api/monok8s/index.ts';
+import type { NodeCounts } from '../../api/request-status.ts';
 import { list } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { gateState, isAtGate } from '../../domain/progress.ts';

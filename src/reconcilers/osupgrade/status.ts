@@ -1,4 +1,5 @@
-import type { NodeCounts, OSUpgrade, OSUpgradeStatus, SkippedNode } from '../../api/monok8s/index.ts';
+import type { OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
+import type { NodeCounts, SkippedNode } from '../../api/request-status.ts';
 import { MAX_SKIPPED } from '../../domain/ownership.ts';
 import type { NodeVerdict } from '../../domain/rollout.ts';
 import type { Refusal } from '../../domain/version-change.ts';
