@@ -107,12 +107,14 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 
 /** The usual file is missing. Settings under another name are a mistake, not the wish for the defaults. */
 async function readNothing(file: string): Promise<string> {
-  const names = await readdir(dirname(file)).catch(() => []);
-  const others = names.filter(name => !name.startsWith('.'));
-  if (others.length === 0) return '';
+  const entries = await readdir(dirname(file), { withFileTypes: true }).catch(() => []);
+  // A folder is not the ConfigMap's: the Secret with the passwords of registries is mounted in one.
+  const others = entries.filter(entry => !entry.isDirectory()).map(entry => entry.name);
+  const misnamed = others.filter(name => !name.startsWith('.'));
+  if (misnamed.length === 0) return '';
   throw new StalledError(
     'ConfigInvalid',
-    `${dirname(file)} holds ${others.join(', ')}, but no ${basename(file)}: name the settings (the key of the ConfigMap node-agent-config) ${basename(file)}`,
+    `${dirname(file)} holds ${misnamed.join(', ')}, but no ${basename(file)}: name the settings (the key of the ConfigMap node-agent-config) ${basename(file)}`,
   );
 }
 

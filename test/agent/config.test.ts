@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -28,6 +28,13 @@ describe("the agent's configuration file", () => {
     const empty = await mkdtemp(join(dir, 'empty-'));
     for (const file of [join(empty, 'agent.yaml'), join(dir, 'nowhere', 'agent.yaml')])
       expect(await readAgentConfig(undefined, '/', file)).to.deep.equal(AgentConfig.parse({}));
+  });
+  it('may be missing beside the Secret of the registries', async () => {
+    const folder = await mkdtemp(join(dir, 'secret-'));
+    await mkdir(join(folder, 'registry'));
+    expect(await readAgentConfig(undefined, '/', join(folder, 'agent.yaml'))).to.deep.equal(
+      AgentConfig.parse({}),
+    );
   });
   it('may not be missing if it was named', async () => {
     const error = await readAgentConfig(join(dir, 'none.yaml')).catch(caught => caught);
