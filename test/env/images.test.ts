@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { buildImage } from './images.ts';
+import { buildImage, buildRootTar } from './images.ts';
 import { runProgram } from './node/run-program.ts';
 import { findDamage, hasFile, readLabel, readOsRelease } from './node/slot-file.ts';
 
@@ -46,6 +46,20 @@ describe('demonstration images', () => {
     expect(await readLabel(path)).to.equal('ROOT-B');
     expect((await readOsRelease(path)).PRETTY_NAME).to.equal('Other 2');
     expect(await runProgram('debugfs', '-R', 'stats -h', path)).not.to.contain('metadata_csum');
+  });
+
+  it('come as tars of a root file system too', async () => {
+    const tar = await buildRootTar(
+      { version: 'v1.35.1', prettyName: 'KubeOS 1.2', without: ['initrd'] },
+      dir,
+    );
+    expect(await sha256(tar.zstPath)).to.equal(tar.checksum);
+    expect(await sha256(tar.path)).to.equal(tar.rawChecksum);
+    const members = (await runProgram('tar', '-tvf', tar.path)).trim().split('\n');
+    expect(members.every(line => / (0\/0|root\/root) .* \.\//.test(line))).to.equal(true);
+    expect(members.some(line => line.endsWith(' ./boot/vmlinuz'))).to.equal(true);
+    expect(members.some(line => line.endsWith(' ./boot/initramfs.img'))).to.equal(false);
+    expect(await runProgram('tar', '-xOf', tar.path, './etc/os-release')).to.contain('"KubeOS 1.2"');
   });
 
   it('are made once, even by two at once', async () => {

@@ -45,15 +45,26 @@ export interface Image {
  * `dir`. Two processes may ask at once: a finished image appears by one rename.
  */
 export async function buildImage(parameters: ImageParameters, dir = imageCacheDir()): Promise<Image> {
-  const key = createHash('sha256')
-    .update(JSON.stringify([RECIPE, parameters]))
-    .digest('hex')
-    .slice(0, 12);
-  const finished = join(dir, `${parameters.version}-${key}`);
-  if (!(await exists(join(finished, 'image.json')))) await makeInto(finished, parameters, dir);
-  const facts: Facts = JSON.parse(await readFile(join(finished, 'image.json'), 'utf8'));
-  const path = join(finished, 'rootfs.ext4');
-  return { version: parameters.version, path, zstPath: `${path}.zst`, ...facts };
+  const name = `${parameters.version}-${keyOf(parameters)}`;
+  return findOrMake({ dir, name, file: 'rootfs.ext4', version: parameters.version }, async (tree, path) => {
+    await writeTree(tree, parameters);
+    await makeFileSystem(path, { ...parameters, sizeMiB: parameters.sizeMiB ?? 24, tree });
+  });
+}
+
+/** A tar of a root file system, as KubeOS ships it: a plain file, and its zstd-compressed form. */
+export type RootTar = Image;
+
+/**
+ * Makes a tar of the tree that `buildImage` puts into a file system, with members `./…` owned by root, or takes the one
+ * that was made earlier. File systems' own parameters do not count.
+ */
+export async function buildRootTar(parameters: ImageParameters, dir = imageCacheDir()): Promise<RootTar> {
+  const name = `${parameters.version}-tar-${keyOf(parameters)}`;
+  return findOrMake({ dir, name, file: 'rootfs.tar', version: parameters.version }, async (tree, path) => {
+    await writeTree(tree, parameters);
+    await runProgram('tar', '-C', tree, '--owner=0', '--group=0', '--numeric-owner', '-cf', path, '.');
+  });
 }
 
 /** Where images are kept between runs, outside the checkout. */
@@ -69,14 +80,37 @@ export async function checksumOf(path: string): Promise<string> {
 
 type Facts = Pick<Image, 'checksum' | 'rawChecksum' | 'sizeBytes'>;
 
-async function makeInto(finished: string, parameters: ImageParameters, dir: string): Promise<void> {
+/** Where something is kept, and what it is called. */
+interface Kept {
+  readonly dir: string;
+  readonly name: string;
+  readonly file: string;
+  readonly version: string;
+}
+
+/** Makes a file from a tree of which nothing is left in the end. */
+type Make = (tree: string, path: string) => Promise<void>;
+
+const keyOf = (parameters: ImageParameters): string =>
+  createHash('sha256')
+    .update(JSON.stringify([RECIPE, parameters]))
+    .digest('hex')
+    .slice(0, 12);
+
+async function findOrMake(kept: Kept, make: Make): Promise<Image> {
+  const finished = join(kept.dir, kept.name);
+  if (!(await exists(join(finished, 'image.json')))) await makeInto(finished, kept, make);
+  const facts: Facts = JSON.parse(await readFile(join(finished, 'image.json'), 'utf8'));
+  const path = join(finished, kept.file);
+  return { version: kept.version, path, zstPath: `${path}.zst`, ...facts };
+}
+
+async function makeInto(finished: string, { dir, file }: Kept, make: Make): Promise<void> {
   await mkdir(dir, { recursive: true });
   const work = await mkdtemp(join(dir, 'making-'));
   try {
-    const tree = join(work, 'tree');
-    const path = join(work, 'rootfs.ext4');
-    await writeTree(tree, parameters);
-    await makeFileSystem(path, { ...parameters, sizeMiB: parameters.sizeMiB ?? 24, tree });
+    const [tree, path] = [join(work, 'tree'), join(work, file)];
+    await make(tree, path);
     await runProgram('zstd', '-3', '-q', path);
     const facts: Facts = {
       checksum: await checksumOf(`${path}.zst`),
