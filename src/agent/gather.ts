@@ -2,7 +2,8 @@ import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
 import { byAge } from '../domain/progress.ts';
 import { chooseTask } from './decide/attempt.ts';
-import { type SlotView, type Snapshot, type Staging, type Task, versionOf } from './decide/snapshot.ts';
+import type { SlotView, Snapshot, Staging, Task } from './decide/snapshot.ts';
+import { versionOf } from './decide/version-rule.ts';
 import type { AgentDeps } from './deps.ts';
 
 /** How long the reboot that was asked for is waited for before the node is looked at again. */
@@ -67,7 +68,7 @@ async function taskOf(
   slots: SlotView,
 ): Promise<Task | undefined> {
   const running = slots.ok ? slots.layout[slots.layout.booted].osRelease : undefined;
-  const candidate = chooseTask(objects, running);
+  const candidate = chooseTask(objects, { settings: deps.settings, osRelease: running });
   if (!candidate) return undefined;
   const version = versionOf(running, deps.settings.versionField);
   return { ...candidate, resolution: await deps.resolver.resolve(candidate, version) };

@@ -2,6 +2,7 @@ import { messageOf, StalledError, TransientError } from '../../domain/errors.ts'
 import type { Outcome, TrialRecord } from '../decide/records.ts';
 import type { Snapshot } from '../decide/snapshot.ts';
 import type { Step } from '../decide/step.ts';
+import { ruleOfTrial } from '../decide/version-rule.ts';
 import type { AgentDeps } from '../deps.ts';
 import { factsOf, tellTrouble } from './report.ts';
 
@@ -13,7 +14,7 @@ export async function announceReboot(
   { object, trial }: StepOf<'announceReboot'>,
   seen: Snapshot,
 ): Promise<number> {
-  const { attempt, bootId, targetSlot, targetVersion, versionField, armCount } = trial;
+  const { attempt, bootId, targetSlot, targetVersion, armCount } = trial;
   try {
     await deps.state.trial.save(trial);
   } catch (error) {
@@ -25,7 +26,7 @@ export async function announceReboot(
     phase: 'Rebooting',
     bootId,
     message: `booting ${targetVersion} from slot ${targetSlot} once, as a trial${again}`,
-    ...factsOf(seen, targetVersion, versionField),
+    ...factsOf(seen, targetVersion, ruleOfTrial(trial)),
   });
   return 0;
 }

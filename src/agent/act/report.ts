@@ -1,13 +1,18 @@
-import type { NodePlan, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { API_VERSION } from '../../api/monok8s/index.ts';
 import { messageOf } from '../../domain/errors.ts';
 import { byAge, isTerminal } from '../../domain/progress.ts';
-import { inStyleOf } from '../../domain/version.ts';
 import type { CallOptions } from '../../kube/types.ts';
-import { fieldOf } from '../decide/plan-steps.ts';
 import type { Outcome, TrialRecord } from '../decide/records.ts';
-import { otherSlot, type Snapshot, type Task, versionOf } from '../decide/snapshot.ts';
+import { otherSlot, type Snapshot, type Task } from '../decide/snapshot.ts';
 import type { StatusNote } from '../decide/status.ts';
+import {
+  ruleOfObject,
+  ruleOfPlan,
+  ruleOfTrial,
+  shownVersion,
+  type VersionRule,
+} from '../decide/version-rule.ts';
 import { withWayOut } from '../decide/way-out.ts';
 import type { AgentDeps } from '../deps.ts';
 
@@ -15,12 +20,12 @@ import type { AgentDeps } from '../deps.ts';
 export function factsOf(
   seen: Snapshot,
   target: string,
-  field: NodePlan['versionField'],
+  rule: VersionRule,
 ): Pick<StatusNote, 'currentVersion' | 'targetVersion' | 'inactivePartition'> {
   if (!seen.slots.ok) return { targetVersion: target };
   const { layout } = seen.slots;
   return {
-    currentVersion: inStyleOf(target, versionOf(layout[layout.booted].osRelease, field)),
+    currentVersion: shownVersion(layout[layout.booted].osRelease, target, rule),
     targetVersion: target,
     inactivePartition: otherSlot(layout.booted),
   };
@@ -44,8 +49,8 @@ function noteOf({ object, attempt, isNew, resolution }: Task, seen: Snapshot): O
   const nonce = isNew && object.spec.retryNonce ? { observedRetryNonce: object.spec.retryNonce } : {};
   const facts =
     resolution.type === 'plan'
-      ? factsOf(seen, resolution.plan.targetVersion, fieldOf(seen, resolution.plan))
-      : factsOf(seen, object.status?.targetVersion ?? '', seen.settings.versionField);
+      ? factsOf(seen, resolution.plan.targetVersion, ruleOfPlan(seen, resolution.plan))
+      : factsOf(seen, object.status?.targetVersion ?? '', ruleOfObject(seen, object));
   return { attempt, ...nonce, ...facts };
 }
 
@@ -69,8 +74,8 @@ export async function reportOutcome(
   object: OSUpgradeProgress,
   seen: Snapshot,
 ): Promise<void> {
-  const { attempt, targetVersion, versionField } = trial;
-  const facts = factsOf(seen, targetVersion, versionField);
+  const { attempt, targetVersion } = trial;
+  const facts = factsOf(seen, targetVersion, ruleOfTrial(trial));
   await writeEnd(deps, object, { attempt, ...facts, ...endNote(outcome, object, attempt) });
 }
 
@@ -83,7 +88,7 @@ export async function tellTrial(
 ): Promise<void> {
   const object = seen.objects.find(o => o.metadata.uid === trial.progress.uid);
   if (!object) return;
-  const facts = factsOf(seen, trial.targetVersion, trial.versionField);
+  const facts = factsOf(seen, trial.targetVersion, ruleOfTrial(trial));
   const note: StatusNote = { attempt: trial.attempt, phase: 'Confirming', message, ...facts };
   await deps.status.write(object, note, QUICK).catch((error: unknown) => {
     deps.log.warn('trial not reported, going on without', {

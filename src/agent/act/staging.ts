@@ -1,10 +1,13 @@
 import { messageOf, StalledError } from '../../domain/errors.ts';
-import { isSameVersion } from '../../domain/version.ts';
-import { fieldOf, slotChangedMessage } from '../decide/plan-steps.ts';
-import { type Snapshot, versionOf } from '../decide/snapshot.ts';
+import { publicSource, sourceOf } from '../decide/image-source.ts';
+import { slotChangedMessage } from '../decide/plan-steps.ts';
+import type { Snapshot } from '../decide/snapshot.ts';
+import { markedImage } from '../decide/staged.ts';
 import type { Step } from '../decide/step.ts';
+import { isVersion, ruleOfPlan, type VersionRule, versionOf } from '../decide/version-rule.ts';
 import type { AgentDeps } from '../deps.ts';
 import type { SlotFacts } from '../ports.ts';
+import { checkAddress } from '../transport/address.ts';
 import { finish, tell } from './report.ts';
 
 type StageStep = Extract<Step, { type: 'stage' }>;
@@ -15,6 +18,9 @@ export async function stage(deps: AgentDeps, step: StageStep, seen: Snapshot): P
   const { task, plan, slot, key } = step;
   if (!seen.slots.ok || !plan.image) return 0;
   try {
+    // What must not be fetched is refused before anything is touched.
+    const source = sourceOf(plan.image);
+    if (source?.type === 'file') checkAddress(source.address, plan.image.flagSafe === true);
     await deps.bootLoader.assertTrialSupported();
     await deps.slots.assertWritable(slot);
     await deps.state.assertWritable();
@@ -29,7 +35,7 @@ export async function stage(deps: AgentDeps, step: StageStep, seen: Snapshot): P
     attempt: task.attempt,
     version: plan.targetVersion,
     slot,
-    url: plan.image.url,
+    image: publicSource(plan.image),
   });
   const stallMs = (deps.settings.stallSeconds ?? plan.limits.stallSeconds) * 1000;
   deps.job.start(key, { image: plan.image, slot: seen.slots.layout[slot], stallMs });
@@ -69,7 +75,7 @@ export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snap
       uid: task.object.metadata.uid,
       attempt: task.attempt,
       slot,
-      checksum: plan.kind === 'rollback' ? '' : (plan.image?.checksum ?? ''),
+      ...markedImage(plan, image, seen.marker),
       superblockHash,
       version: plan.targetVersion,
     });
@@ -107,14 +113,13 @@ async function assertContent(
   facts: SlotFacts,
   seen: Snapshot,
 ): Promise<void> {
-  const field = fieldOf(seen, plan);
-  const version = versionOf(facts.osRelease, field);
-  if (!isSameVersion(version, plan.targetVersion))
+  const rule = ruleOfPlan(seen, plan);
+  if (!isVersion(facts.osRelease, plan.targetVersion, rule))
     throw new StalledError(
       'VersionMismatch',
-      `slot ${slot} says ${field}="${version}" in /etc/os-release, not ${plan.targetVersion}: ` +
+      `slot ${slot} ${contentOf(facts, rule.field)}, not ${plan.targetVersion}: ` +
         (plan.kind === 'rollback'
-          ? 'only the version that the slot holds can be rolled back to; ask for that, or for an upgrade'
+          ? 'only what the other slot holds can be rolled back to; ask for that, or for an upgrade to the image of that version'
           : 'give the image of that version'),
     );
   const missing = await slots.missingFiles(slot, await bootLoader.bootFiles(slot));
@@ -124,6 +129,11 @@ async function assertContent(
       `slot ${slot} lacks ${missing.join(', ')}, which its boot entry loads: give an image that holds them`,
     );
 }
+
+const contentOf = ({ osRelease }: SlotFacts, field: VersionRule['field']): string =>
+  osRelease
+    ? `says ${field}="${versionOf(osRelease, field)}" in /etc/os-release`
+    : 'holds no system that can be read';
 
 /** A refusal ends the attempt; anything that may pass comes back with the loop's backoff. */
 function refuse(

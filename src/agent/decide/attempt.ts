@@ -1,8 +1,8 @@
 import type { OSUpgradeProgress, OSUpgradeProgressStatus, Phase } from '../../api/monok8s/index.ts';
 import { currentAttempt, isRetryAsked, isTerminal } from '../../domain/progress.ts';
-import { isSameVersion } from '../../domain/version.ts';
 import type { OsRelease } from '../ports.ts';
-import { versionOf } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
+import { isVersion, ruleOfObject } from './version-rule.ts';
 
 /** An object and the attempt at it that is running, or is to be started. */
 export interface Candidate {
@@ -11,15 +11,20 @@ export interface Candidate {
   readonly isNew: boolean;
 }
 
+/** What the node runs, if that is known, and where the agent's settings look for its version. */
+export interface Running extends Pick<Snapshot, 'settings'> {
+  readonly osRelease: OsRelease | undefined;
+}
+
 /** The node no longer runs what a completed object brought it. */
-export function hasDrifted(object: OSUpgradeProgress, running: OsRelease | undefined): boolean {
+export function hasDrifted(object: OSUpgradeProgress, running: Running): boolean {
   const target = object.status?.targetVersion;
-  if (target === undefined || running === undefined) return false;
-  return !isSameVersion(versionOf(running, object.spec.plan?.versionField ?? 'VERSION_ID'), target);
+  if (target === undefined || running.osRelease === undefined) return false;
+  return !isVersion(running.osRelease, target, ruleOfObject(running, object));
 }
 
 /** The attempt that an object needs now, if any. */
-export function attemptOf(object: OSUpgradeProgress, running: OsRelease | undefined): Candidate | undefined {
+export function attemptOf(object: OSUpgradeProgress, running: Running): Candidate | undefined {
   const attempt = currentAttempt(object);
   if (!isTerminal(object)) return { object, attempt, isNew: (object.status?.attempt ?? 0) === 0 };
   const mayRetry = object.status?.phase !== 'Completed' || hasDrifted(object, running);
@@ -27,10 +32,7 @@ export function attemptOf(object: OSUpgradeProgress, running: OsRelease | undefi
 }
 
 /** Picks the one object to work on: what has begun goes first, then the oldest. `objects` are oldest first. */
-export function chooseTask(
-  objects: readonly OSUpgradeProgress[],
-  running: OsRelease | undefined,
-): Candidate | undefined {
+export function chooseTask(objects: readonly OSUpgradeProgress[], running: Running): Candidate | undefined {
   const candidates = objects.map(object => attemptOf(object, running)).filter(c => c !== undefined);
   return candidates.find(c => !c.isNew) ?? candidates[0];
 }
@@ -38,9 +40,10 @@ export function chooseTask(
 /** A completed object whose retry has nothing to do: the node runs the version. */
 export const needlessRetry = (
   objects: readonly OSUpgradeProgress[],
-  running: OsRelease | undefined,
+  running: Running,
 ): OSUpgradeProgress | undefined =>
-  running && objects.find(o => o.status?.phase === 'Completed' && isRetryAsked(o) && !hasDrifted(o, running));
+  running.osRelease &&
+  objects.find(o => o.status?.phase === 'Completed' && isRetryAsked(o) && !hasDrifted(o, running));
 
 /** The phase that an attempt has reached; `Pending` for one that was not reported yet. */
 export const phaseOf = (candidate: Candidate): Phase =>

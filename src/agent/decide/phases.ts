@@ -26,7 +26,10 @@ export function decideStep(s: Snapshot): Step {
   if (layout.booted !== boot.defaultSlot) return decideManualBoot(s, layout.booted);
   if (s.task) return decidePlan(s, s.task, s.slots);
   if (s.staging.type !== 'idle') return { type: 'abortStaging' };
-  const needless = needlessRetry(s.objects, layout[layout.booted].osRelease);
+  const needless = needlessRetry(s.objects, {
+    settings: s.settings,
+    osRelease: layout[layout.booted].osRelease,
+  });
   return needless ? { type: 'acknowledgeRetry', object: needless } : IDLE;
 }
 

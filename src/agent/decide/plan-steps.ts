@@ -1,19 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { NodePlan, OSUpgradeProgress } from '../../api/monok8s/index.ts';
-import { isSameVersion } from '../../domain/version.ts';
 import type { SlotFacts } from '../ports.ts';
 import { phaseOf, statusOf } from './attempt.ts';
 import { viewGate } from './gate.ts';
-import type { Outcome, StagedMarker, TrialRecord } from './records.ts';
-import {
-  inactiveSlot,
-  type Resolution,
-  type SlotsFound,
-  type Snapshot,
-  type Task,
-  versionOf,
-} from './snapshot.ts';
+import { judgeSource } from './image-source.ts';
+import type { Outcome, TrialRecord } from './records.ts';
+import { inactiveSlot, type Resolution, type SlotsFound, type Snapshot, type Task } from './snapshot.ts';
+import { isMarkedFor, isStaged } from './staged.ts';
 import type { Note, Step } from './step.ts';
+import { isVersion, ruleOfPlan } from './version-rule.ts';
 
 type Planned = Extract<Resolution, { type: 'plan' }>;
 
@@ -44,13 +39,9 @@ export function judgePlan(plan: NodePlan): Outcome | undefined {
       'spec.plan.kind "config" is not supported yet: use "upgrade" or "rollback"',
     );
   if (plan.kind === 'rollback') return undefined;
-  if (!plan.image) return no('ImageMissing', 'spec.plan.image is missing: an upgrade needs an image');
-  if (plan.image.reference !== undefined || plan.image.url === undefined)
-    return no(
-      'ImageSourceUnsupported',
-      'images in a registry (spec.plan.image.reference, oci://) are not supported yet: serve the image over http(s)',
-    );
-  return undefined;
+  if (!plan.image) return no('ImageMissing', 'the plan has no image (spec.plan.image): an upgrade needs one');
+  const refusal = judgeSource(plan.image);
+  return refusal && no(refusal.reason, refusal.message);
 }
 
 /** One string for all that decides what is written to the slot: another one means another download. */
@@ -63,27 +54,6 @@ export const stagingKey = (task: Pick<Task, 'object' | 'attempt'>, plan: NodePla
 const sorted = (image: NodePlan['image']) =>
   Object.entries(image ?? {}).toSorted(([l], [r]) => (l < r ? -1 : 1));
 
-/** The image of `plan` lies untouched on the slot that is not running. */
-export function isStaged(
-  marker: StagedMarker | undefined,
-  plan: NodePlan,
-  slot: SlotFacts,
-  field: NodePlan['versionField'],
-): boolean {
-  const checksum = plan.image?.checksum?.toLowerCase() ?? '';
-  return (
-    marker !== undefined &&
-    marker.slot === slot.name &&
-    (plan.kind === 'rollback' || marker.checksum.toLowerCase() === checksum) &&
-    marker.superblockHash === slot.superblockHash &&
-    isSameVersion(versionOf(slot.osRelease, field), plan.targetVersion)
-  );
-}
-
-/** The field of os-release that a plan means. */
-export const fieldOf = (s: Pick<Snapshot, 'settings'>, plan: NodePlan): NodePlan['versionField'] =>
-  plan.versionField === 'PRETTY_NAME' ? 'PRETTY_NAME' : s.settings.versionField;
-
 function decideBeforeStaged(s: Snapshot, task: Task, { plan }: Planned, slots: SlotsFound): Step {
   const slot = inactiveSlot(slots.layout);
   const { staging } = s;
@@ -94,7 +64,7 @@ function decideBeforeStaged(s: Snapshot, task: Task, { plan }: Planned, slots: S
     return { type: 'verifyStaged', task, plan, slot: slot.name, image: staging.image };
   // A flag that someone set would make the next boot try a slot that is half written.
   if (slots.boot.trialSlot) return { type: 'clearFlag', defaultSlot: slots.boot.defaultSlot };
-  if (plan.kind === 'rollback' || isStaged(s.marker, plan, slot, fieldOf(s, plan)))
+  if (plan.kind === 'rollback' || isStaged(s.marker, task, plan, { slot, rule: ruleOfPlan(s, plan) }))
     return { type: 'verifyStaged', task, plan, slot: slot.name };
   return { type: 'stage', task, plan, slot: slot.name, key: stagingKey(task, plan) };
 }
@@ -103,8 +73,8 @@ function decideStaged(s: Snapshot, task: Task, planned: Planned, slots: SlotsFou
   const { plan, gated, hold } = planned;
   const slot = inactiveSlot(slots.layout);
   // Nothing marked, or something else: the state folder was lost or the plan replaced. Staging starts over.
-  if (!isStaged(s.marker, plan, slot, fieldOf(s, plan)))
-    return isMarkedFor(s.marker, plan, slot)
+  if (!isStaged(s.marker, task, plan, { slot, rule: ruleOfPlan(s, plan) }))
+    return isMarkedFor(s.marker, task, plan, slot)
       ? slotChanged(task, slot)
       : decideBeforeStaged(s, task, planned, slots);
   const gate = gated ? viewGate(plan, task.attempt) : ({ type: 'open' } as const);
@@ -116,6 +86,7 @@ function decideStaged(s: Snapshot, task: Task, planned: Planned, slots: SlotsFou
 }
 
 function newTrial(s: Snapshot, task: Task, { plan, gated }: Planned, { layout }: SlotsFound): TrialRecord {
+  const rule = ruleOfPlan(s, plan);
   return {
     progress: { name: task.object.metadata.name, uid: task.object.metadata.uid },
     attempt: task.attempt,
@@ -123,7 +94,8 @@ function newTrial(s: Snapshot, task: Task, { plan, gated }: Planned, { layout }:
     targetSlot: inactiveSlot(layout).name,
     fromSlot: layout.booted,
     targetVersion: plan.targetVersion,
-    versionField: fieldOf(s, plan),
+    versionField: rule.field,
+    ...(rule.isExact && { exactVersion: true }),
     trialSeconds: s.settings.trialSeconds ?? plan.limits.trialSeconds,
     gated,
     bootId: s.bootId,
@@ -135,13 +107,8 @@ function newTrial(s: Snapshot, task: Task, { plan, gated }: Planned, { layout }:
 /** The attempt has been past `Installing`, as far as its status tells. */
 const isPastStaging = (task: Task): boolean => ['Staged', 'Draining', 'Rebooting'].includes(phaseOf(task));
 
-const isMarkedFor = (marker: StagedMarker | undefined, plan: NodePlan, slot: SlotFacts): boolean =>
-  marker !== undefined &&
-  marker.slot === slot.name &&
-  (plan.kind === 'rollback' || marker.checksum.toLowerCase() === plan.image?.checksum?.toLowerCase());
-
 const isRunning = (s: Snapshot, plan: NodePlan, { layout }: SlotsFound): boolean =>
-  isSameVersion(versionOf(layout[layout.booted].osRelease, fieldOf(s, plan)), plan.targetVersion);
+  isVersion(layout[layout.booted].osRelease, plan.targetVersion, ruleOfPlan(s, plan));
 
 const alreadyThere = (task: Task, plan: NodePlan): Step => ({
   type: 'finish',
@@ -168,7 +135,7 @@ const failed = (task: Task, reason: string, message: string): Step => ({
 
 /** The message that ends an attempt whose slot was written by someone else after it had been verified. */
 export const slotChangedMessage = (slot: string): string =>
-  `slot ${slot} was changed by someone else after the image had been verified: a retry installs it again`;
+  `slot ${slot} was changed by someone else after it had been verified: a retry begins with it anew`;
 
 const slotChanged = (task: Task, slot: SlotFacts): Step =>
   failed(task, 'SlotChanged', slotChangedMessage(slot.name));

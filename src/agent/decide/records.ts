@@ -22,6 +22,8 @@ export const TrialRecord = z.object({
   fromSlot: SlotName,
   targetVersion: z.string(),
   versionField: z.enum(['VERSION_ID', 'PRETTY_NAME']),
+  /** The version is compared to the letter; else as a version number. */
+  exactVersion: z.boolean().optional(),
   trialSeconds: z.int().min(1),
   /** A controller's gate decides when to reboot; false for an object made by hand. */
   gated: z.boolean(),
@@ -41,8 +43,13 @@ export const StagedMarker = z.object({
   uid: z.string(),
   attempt: z.int().min(1),
   slot: SlotName,
-  /** `sha256:<hex>` of the file that was fetched; empty for a slot that was found as it is (rollback). */
+  /**
+   * The digest that the plan fixed, else the one that was fetched (`sha256:<hex>`); empty for a slot that was found as
+   * it is (rollback).
+   */
   checksum: z.string(),
+  /** Where the image came from, without secrets. Absent for a rollback, and in markers of older agents. */
+  source: z.string().optional(),
   superblockHash: z.string(),
   version: z.string(),
 });

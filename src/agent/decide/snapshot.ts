@@ -1,5 +1,5 @@
 import type { NodePlan, OSUpgradeProgress, SlotName } from '../../api/monok8s/index.ts';
-import type { BootState, OsRelease, SlotFacts, SlotLayout, StagedImage, StageProgress } from '../ports.ts';
+import type { BootState, SlotFacts, SlotLayout, StagedImage, StageProgress } from '../ports.ts';
 import type { StagedMarker, TrialRecord } from './records.ts';
 
 /** What to do for an object: its plan, or why there is none yet, or never. */
@@ -69,10 +69,6 @@ export interface Snapshot {
 
 /** The slot that is not `slot`. */
 export const otherSlot = (slot: SlotName): SlotName => (slot === 'A' ? 'B' : 'A');
-
-/** The text that a plan calls the version of a system; empty if it does not say. */
-export const versionOf = (os: OsRelease | undefined, field: NodePlan['versionField']): string =>
-  (field === 'PRETTY_NAME' ? os?.prettyName : os?.versionId) ?? '';
 
 /** Facts of the slot that the node does not run from. */
 export const inactiveSlot = (layout: SlotLayout): SlotFacts => layout[otherSlot(layout.booted)];

@@ -1,7 +1,6 @@
-import { isSameVersion } from '../../domain/version.ts';
-import { fieldOf } from './plan-steps.ts';
-import { otherSlot, type SlotsFound, type Snapshot, type Task, versionOf } from './snapshot.ts';
+import { otherSlot, type SlotsFound, type Snapshot, type Task } from './snapshot.ts';
 import type { Step } from './step.ts';
+import { isVersion, ruleOfPlan } from './version-rule.ts';
 
 /**
  * What a status in `Rebooting` or `Confirming` means when the state folder knows of no trial (it was lost). Without
@@ -14,7 +13,7 @@ export function recoverTrial(s: Snapshot, task: Task, { layout, boot }: SlotsFou
   if (status.bootId === undefined || status.bootId === s.bootId) return undefined;
   const { plan, gated } = task.resolution;
   const { booted } = layout;
-  const versionField = fieldOf(s, plan);
+  const rule = ruleOfPlan(s, plan);
   if (booted !== boot.defaultSlot) {
     return {
       type: 'adoptTrial',
@@ -25,7 +24,8 @@ export function recoverTrial(s: Snapshot, task: Task, { layout, boot }: SlotsFou
         targetSlot: booted,
         fromSlot: otherSlot(booted),
         targetVersion: plan.targetVersion,
-        versionField,
+        versionField: rule.field,
+        ...(rule.isExact && { exactVersion: true }),
         trialSeconds: s.settings.trialSeconds ?? plan.limits.trialSeconds,
         gated,
         bootId: status.bootId,
@@ -34,7 +34,7 @@ export function recoverTrial(s: Snapshot, task: Task, { layout, boot }: SlotsFou
       },
     };
   }
-  const isThere = isSameVersion(versionOf(layout[booted].osRelease, versionField), plan.targetVersion);
+  const isThere = isVersion(layout[booted].osRelease, plan.targetVersion, rule);
   return {
     type: 'finish',
     task,

@@ -1,6 +1,5 @@
 import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { isTerminalPhase } from '../../domain/progress.ts';
-import { isSameVersion } from '../../domain/version.ts';
 import { viewGate } from './gate.ts';
 import { objectOf, slotChangedMessage } from './plan-steps.ts';
 import type { Outcome, TrialRecord } from './records.ts';
@@ -11,9 +10,9 @@ import {
   type SlotsFound,
   type SlotView,
   type Snapshot,
-  versionOf,
 } from './snapshot.ts';
 import { IDLE, type Step } from './step.ts';
+import { isVersion, ruleOfTrial, versionOf } from './version-rule.ts';
 
 type Blind = Extract<SlotView, { ok: false }>;
 
@@ -118,12 +117,12 @@ function decideOnTrial(s: Snapshot, trial: TrialRecord, slots: SlotsFound): Step
   // and must not wait for this.
   if (boot.trialSlot && s.uptimeMs < trial.trialSeconds * 1000)
     return { type: 'clearFlag', defaultSlot: boot.defaultSlot };
-  const version = versionOf(layout[layout.booted].osRelease, trial.versionField);
-  if (!isSameVersion(version, trial.targetVersion))
+  const { osRelease } = layout[layout.booted];
+  if (!isVersion(osRelease, trial.targetVersion, ruleOfTrial(trial)))
     return fallBack(
       trial,
       'TrialVersionMismatch',
-      `slot ${layout.booted} came up as "${version}" and not as ${trial.targetVersion}`,
+      `slot ${layout.booted} came up as "${versionOf(osRelease, trial.versionField)}" and not as ${trial.targetVersion}`,
     );
   return decideConfirm(s, trial);
 }

@@ -1,11 +1,16 @@
 import { expect } from 'chai';
-import { attemptOf, chooseTask, needlessRetry } from '../../../src/agent/decide/attempt.ts';
-import type { OSUpgradeProgressStatus } from '../../../src/api/monok8s/index.ts';
+import { attemptOf, chooseTask, hasDrifted, needlessRetry } from '../../../src/agent/decide/attempt.ts';
+import type { OsRelease } from '../../../src/agent/ports.ts';
+import type { NodePlan, OSUpgradeProgressStatus } from '../../../src/api/monok8s/index.ts';
 import { byAge } from '../../../src/domain/progress.ts';
 import { plan, progress } from '../build.ts';
 
-const OLD = { versionId: '1.34.1', prettyName: '' };
-const NEW = { versionId: '1.35.1', prettyName: '' };
+const runs = (osRelease: OsRelease, versionField: NodePlan['versionField'] = 'VERSION_ID') => ({
+  osRelease,
+  settings: { versionField },
+});
+const OLD = runs({ versionId: '1.34.1', prettyName: '' });
+const NEW = runs({ versionId: '1.35.1', prettyName: '' });
 const done = (
   phase: OSUpgradeProgressStatus['phase'],
   observedRetryNonce?: string,
@@ -69,7 +74,37 @@ describe('which attempt an object needs', () => {
       retryNonce: 'x',
       status: { phase: 'Completed', attempt: 1, targetVersion: 'KubeOS v1' },
     });
-    expect(attemptOf(object, { versionId: '9', prettyName: 'KubeOS v1' })).to.equal(undefined);
+    expect(attemptOf(object, runs({ versionId: '9', prettyName: 'KubeOS v1' }))).to.equal(undefined);
+    expect(attemptOf(object, runs({ versionId: '9', prettyName: 'KubeOS v2' }))?.attempt).to.equal(2);
+  });
+
+  it('a name is compared to the letter, a version number is not', () => {
+    const brought = (versionField: NodePlan['versionField'], targetVersion: string) =>
+      progress({
+        plan: plan({ versionField, targetVersion }),
+        status: { phase: 'Completed', attempt: 1, targetVersion },
+      });
+    const system = { versionId: '1.35.1', prettyName: '1.35.1' };
+    expect(hasDrifted(brought('PRETTY_NAME', 'v1.35.1'), runs(system))).to.equal(true);
+    expect(hasDrifted(brought('VERSION_ID', 'v1.35.1'), runs(system))).to.equal(false);
+  });
+
+  it('where the settings say that the version stands elsewhere, it is looked for there', () => {
+    const object = progress({ status: { phase: 'Completed', attempt: 1, targetVersion: 'v1.35.1' } });
+    const system = { versionId: 'rolling', prettyName: '1.35.1' };
+    expect(hasDrifted(object, runs(system, 'PRETTY_NAME'))).to.equal(false);
+    expect(hasDrifted(object, runs(system, 'VERSION_ID'))).to.equal(true);
+  });
+
+  it('a completed OS object made by hand counts by its name', () => {
+    const { spec, ...object } = progress({
+      status: { phase: 'Completed', attempt: 1, targetVersion: 'KubeOS 2.0.0' },
+    });
+    const byHand = {
+      ...object,
+      spec: { ...spec, plan: undefined, sourceRef: { kind: 'OS', name: 'os' } },
+    } as const;
+    expect(hasDrifted(byHand, runs({ versionId: '2.0.0', prettyName: 'KubeOS 2.0.0' }))).to.equal(false);
   });
 });
 

@@ -3,6 +3,7 @@ import { decideStep } from '../../../src/agent/decide/phases.ts';
 import { stagingKey } from '../../../src/agent/decide/plan-steps.ts';
 import type { Snapshot } from '../../../src/agent/decide/snapshot.ts';
 import type { Step } from '../../../src/agent/decide/step.ts';
+import type { OsRelease } from '../../../src/agent/ports.ts';
 import { gate, layout, marker, onTrial, plan, progress, slot, snapshot, task, trial } from '../build.ts';
 
 interface Case {
@@ -28,6 +29,21 @@ const rebooting = (changes: object = {}) =>
 const UNREADABLE = { ok: false, reason: 'BootEnvironmentInvalid', message: 'torn' } as const;
 const confirmed = { health: { healthy: true, message: '', ageMs: 0 } };
 const failed = (reason: string) => ({ phase: 'Failed', reason });
+/** A plan of an OS object, and the slots by what their systems are called. */
+const named = Object.assign(
+  (changes: Parameters<typeof plan>[0] = {}) =>
+    plan({ versionField: 'PRETTY_NAME', targetVersion: 'KubeOS 2', ...changes }),
+  {
+    slots: (a: OsRelease, b: OsRelease | undefined) => ({
+      ok: true as const,
+      boot: { defaultSlot: 'A' as const },
+      layout: layout({
+        A: { ...slot('A', '1'), osRelease: a },
+        B: { ...slot('B', undefined), ...(b && { osRelease: b }) },
+      }),
+    }),
+  },
+);
 
 const CASES: Record<string, Case[]> = {
   'nothing to do': [
@@ -79,11 +95,49 @@ const CASES: Record<string, Case[]> = {
       want: { type: 'finish', outcome: failed('ConfigUnsupported') },
     },
     {
-      name: 'fails here: the image is in a registry',
+      name: 'begins with an image in a registry',
+      seen: snapshot({ task: task(undefined, { plan: plan({ image: { reference: 'a/b:c' } }) }) }),
+      want: { type: 'stage' },
+    },
+    {
+      name: 'upgrades a node whose version number is the same, but whose name is not',
       seen: snapshot({
-        task: task(undefined, { plan: plan({ image: { reference: 'a/b:c', checksum: 'sha256:1' } }) }),
+        task: task(undefined, { plan: named() }),
+        slots: named.slots({ versionId: '2', prettyName: 'KubeOS 1' }, undefined),
       }),
-      want: { type: 'finish', outcome: failed('ImageSourceUnsupported') },
+      want: { type: 'stage' },
+    },
+    {
+      name: 'has nothing to do where the name is the same',
+      seen: snapshot({
+        task: task(undefined, { plan: named() }),
+        slots: named.slots({ versionId: '1', prettyName: 'KubeOS 2' }, undefined),
+      }),
+      want: { type: 'finish', outcome: { phase: 'Completed' } },
+    },
+    ...(
+      [
+        ['no image', undefined, 'ImageMissing'],
+        ['neither address nor reference', { checksum: 'sha256:1' }, 'ImageMissing'],
+        ['an empty reference', { reference: '' }, 'ImageMissing'],
+        ['both', { url: 'https://h/i', reference: 'a/b:c', checksum: 'sha256:1' }, 'ImageAmbiguous'],
+        ['both, one as oci://', { url: 'oci://h/a:c', reference: 'a/b:c' }, 'ImageAmbiguous'],
+        ['an address without checksum', { url: 'https://h/i' }, 'ChecksumInvalid'],
+        ['a reference that is none', { reference: 'a/B:c' }, 'ReferenceInvalid'],
+        ['a reference that is none, as oci://', { url: 'oci://h' }, 'ReferenceInvalid'],
+      ] as const
+    ).map(([what, image, reason]) => ({
+      name: `fails here: ${what}`,
+      seen: snapshot({ task: task(undefined, { plan: { ...plan(), image } }), slots: emptyB }),
+      want: { type: 'finish' as const, outcome: failed(reason) },
+    })),
+    {
+      name: 'fails here, while it is staged too: the plan was given two images',
+      seen: snapshot({
+        task: task('Staged', { plan: plan({ image: { url: 'https://h/i', reference: 'a/b:c' } }) }),
+        marker: marker(),
+      }),
+      want: { type: 'finish', outcome: failed('ImageAmbiguous') },
     },
     {
       name: 'fails here: the slots cannot be used',
