@@ -23,18 +23,21 @@ export interface InstanceFacts {
   readonly agentVersion: string;
 }
 
-/** The status that tells `facts`; what others keep in it stays. */
+/** The part of the status that is the agent's. What others keep in it, such as upstream's settings, is theirs. */
+type OwnStatus = Pick<OSInstanceStatus, 'slots' | 'bootLoader' | 'bootId' | 'agentVersion' | 'conditions'>;
+
+/** What the status has to tell of `facts`. */
 export function instanceStatus(
   before: OSInstanceStatus | undefined,
   facts: InstanceFacts,
   nowMs: number,
-): OSInstanceStatus {
+): OwnStatus {
   const { slots: view, bootLoader, bootId, agentVersion } = facts;
   const condition = view.ok
     ? { type: 'SlotsUsable', status: 'True' as const, reason: 'SlotsFound', message: '' }
     : { type: 'SlotsUsable', status: 'False' as const, reason: view.reason, message: view.message };
   const conditions = nextConditions(before?.conditions ?? [], condition, toTimestamp(nowMs));
-  return { ...before, slots: slotReports(view), bootLoader, bootId, agentVersion, conditions };
+  return { slots: slotReports(view), bootLoader, bootId, agentVersion, conditions };
 }
 
 function slotReports(view: SlotView): SlotReport[] {
@@ -62,7 +65,10 @@ export const newInstance = (node: Pick<NodeFacts, 'name' | 'uid'>): object => ({
   spec: { nodestatus: 'idle' },
 });
 
-/** Creates the node's OSInstance if there is none and writes its status if it says something new. */
+/**
+ * Creates the node's OSInstance if there is none and writes its status if it says something new. One that upstream
+ * KubeOS made is taken as it is.
+ */
 export async function reportInstance(
   client: KubeClient,
   known: { readonly node: Pick<NodeFacts, 'name' | 'uid'>; readonly instance: OSInstance | undefined },
@@ -71,8 +77,9 @@ export async function reportInstance(
 ): Promise<OSInstance> {
   const instance = known.instance ?? (await client.create(OSINSTANCES, newInstance(known.node)));
   const status = instanceStatus(instance.status, facts, nowMs);
-  if (isDeepStrictEqual(status, instance.status)) return instance;
+  if (isDeepStrictEqual({ ...instance.status, ...status }, instance.status)) return instance;
   const { name, resourceVersion } = instance.metadata;
+  // Merged, with our fields alone: whatever else is in there stays, also what we do not know.
   const body = { metadata: { resourceVersion }, status };
   return client.patchStatus(OSINSTANCES, { name, namespace: OSINSTANCE_NAMESPACE }, { type: 'merge', body });
 }

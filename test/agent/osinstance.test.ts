@@ -51,8 +51,9 @@ describe('the OSInstance of a node', () => {
     ]);
   });
 
-  it('is the same when nothing changed, and keeps what others wrote', () => {
+  it('is the same when nothing changed, and says nothing of what others wrote', () => {
     const before = { ...instanceStatus(undefined, facts(), 0), sysconfigs: { version: 'v1' } };
-    expect(instanceStatus(before, facts(), 99_000)).to.deep.equal(before);
+    const { sysconfigs, ...own } = before;
+    expect(instanceStatus(before, facts(), 99_000)).to.deep.equal(own);
   });
 });
