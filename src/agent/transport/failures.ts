@@ -1,6 +1,17 @@
 import { errnoOf } from '../../domain/errno.ts';
 import { StalledError, TransientError } from '../../domain/errors.ts';
 
+/** The server asks to be left alone for a while. */
+export class ServerBusyError extends TransientError {
+  readonly waitMs: number;
+
+  /** @param waitMs milliseconds for which it asks; 0 if it does not say */
+  constructor(message: string, waitMs: number, options?: ErrorOptions) {
+    super('DownloadFailed', message, options);
+    this.waitMs = waitMs;
+  }
+}
+
 /** Connection failures by the system's or the library's code, in words that tell where to look. */
 const NETWORK_FAILURES = new Map([
   ['ENOTFOUND', 'the name of the server is not known (DNS)'],
@@ -56,8 +67,11 @@ export function classifyFailure(error: unknown, where: string): StalledError | T
 const certificateFailure = (where: string, words: string, cause: unknown): StalledError =>
   new StalledError('CertificateInvalid', `${where}: ${words}`, { cause });
 
-/** What an answer other than the file itself means. */
-export function classifyStatus(status: number, where: string): StalledError | TransientError {
+/**
+ * What an answer other than the file itself means.
+ * @param waitMs for how long the server asks to be left alone
+ */
+export function classifyStatus(status: number, where: string, waitMs: number): StalledError | TransientError {
   if (status === 404 || status === 410) {
     return new StalledError(
       'NotFound',
@@ -70,8 +84,10 @@ export function classifyStatus(status: number, where: string): StalledError | Tr
       `${where} is not allowed (HTTP ${status}): check the server's access rules`,
     );
   }
-  if (status >= 500 || status === 408 || status === 425 || status === 429) {
-    return new TransientError('DownloadFailed', `${where}: the server answers HTTP ${status}`);
-  }
+  if (isBusyStatus(status)) return new ServerBusyError(`${where}: the server answers HTTP ${status}`, waitMs);
   return new StalledError('AddressUnsupported', `${where} answers HTTP ${status} instead of the file`);
 }
+
+/** Tells whether an answer may be another one next time. */
+export const isBusyStatus = (status: number): boolean =>
+  status >= 500 || status === 408 || status === 425 || status === 429;

@@ -1,8 +1,7 @@
-import { backoffMs } from '../../domain/backoff.ts';
-import type { Clock } from '../../domain/clock.ts';
-import { messageOf, reasonOf, StalledError, TransientError } from '../../domain/errors.ts';
+import { StalledError, TransientError } from '../../domain/errors.ts';
 import { classifyFailure, classifyStatus } from './failures.ts';
 import { discard, type HttpAnswer, type HttpClient } from './http-client.ts';
+import { createPatience, type Patience, type PatienceOptions } from './patience.ts';
 import {
   isRecognisable,
   isSameFile,
@@ -13,24 +12,13 @@ import {
   validatorsOf,
 } from './validators.ts';
 
-const BACKOFF = { baseMs: 500, maxMs: 15_000 };
-
-/** Time, chance and waiting, passed in. */
-export interface Timing {
-  readonly clock: Clock;
-  random(): number;
-  delay(ms: number, signal: AbortSignal): Promise<void>;
-}
+export type { Timing } from './patience.ts';
 
 /** One download, as its caller follows it. */
-export interface FetchOptions {
+export interface FetchOptions extends PatienceOptions {
   readonly client: HttpClient;
-  readonly timing: Timing;
-  readonly stallMs: number;
-  readonly signal: AbortSignal;
   /** How many bytes there will be, once the server has said it. */
   onTotal(bytes: number): void;
-  onRetry(reason: string, message: string): void;
 }
 
 /** The file on the server became another one while it was fetched, or may have: everything has to begin anew. */
@@ -47,9 +35,6 @@ export class FileChangedError extends TransientError {
 interface Progress {
   offset: number;
   first: Validators | undefined;
-  lastByteMs: number;
-  failures: number;
-  waitMs: number;
 }
 
 /**
@@ -58,29 +43,28 @@ interface Progress {
  *   FileChangedError if the file became another one
  */
 export async function* fetchFile(options: FetchOptions): AsyncGenerator<Buffer> {
-  const { timing, signal } = options;
-  const progress: Progress = {
-    offset: 0,
-    first: undefined,
-    lastByteMs: timing.clock.monotonicMs(),
-    failures: 0,
-    waitMs: 0,
-  };
+  const { signal } = options;
+  const patience = createPatience(options);
+  const progress: Progress = { offset: 0, first: undefined };
   for (;;) {
     try {
-      yield* fetchRest(options, progress);
+      yield* fetchRest(options, progress, patience);
       return;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof StalledError || error instanceof FileChangedError) throw error;
-      await waitOrGiveUp(options, progress, error);
+      await patience.waitOrGiveUp(error);
     }
   }
 }
 
 /** One connection: what is left of the file, as far as it holds. */
-async function* fetchRest(options: FetchOptions, progress: Progress): AsyncGenerator<Buffer> {
-  const { client, signal, timing } = options;
+async function* fetchRest(
+  options: FetchOptions,
+  progress: Progress,
+  patience: Patience,
+): AsyncGenerator<Buffer> {
+  const { client, signal } = options;
   const answer = await client.get(rangeHeaders(progress.offset, progress.first ?? {}), signal);
   let skip = await judge(answer, progress);
   const total = progress.first?.total;
@@ -91,10 +75,9 @@ async function* fetchRest(options: FetchOptions, progress: Progress): AsyncGener
       skip -= chunk.length - fresh.length;
       if (fresh.length === 0) continue;
       progress.offset += fresh.length;
-      progress.failures = 0;
       yield fresh;
       // Counted from when the next byte is asked for: a slow disk is not the server's silence.
-      progress.lastByteMs = timing.clock.monotonicMs();
+      patience.heard();
     }
   } catch (error) {
     signal.throwIfAborted();
@@ -129,24 +112,5 @@ async function judge({ response, where }: HttpAnswer, progress: Progress): Promi
   await discard(response);
   if (statusCode === 200 || isPart || statusCode === 412 || statusCode === 416)
     throw new FileChangedError(where, isRecognisable(first ?? {}));
-  progress.waitMs = retryAfterMs(headers);
-  throw classifyStatus(statusCode, where);
-}
-
-async function waitOrGiveUp(options: FetchOptions, progress: Progress, error: unknown): Promise<void> {
-  const { timing, stallMs, signal } = options;
-  const leftMs = stallMs - (timing.clock.monotonicMs() - progress.lastByteMs);
-  if (leftMs <= 0) {
-    throw new StalledError(
-      'DownloadStalled',
-      `no new byte came for ${Math.round(stallMs / 1000)} s; last: ${messageOf(error)}`,
-      { cause: error },
-    );
-  }
-  options.onRetry(reasonOf(error), messageOf(error));
-  const wait = Math.max(backoffMs(BACKOFF, progress.failures, timing.random()), progress.waitMs);
-  progress.failures++;
-  progress.waitMs = 0;
-  // The last wait ends with the limit, so that there is one more try at its end.
-  await timing.delay(Math.min(wait, leftMs), signal);
+  throw classifyStatus(statusCode, where, retryAfterMs(headers));
 }

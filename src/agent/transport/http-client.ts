@@ -1,10 +1,9 @@
-import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 import type { ClientCredentials } from '../../tls/client-credentials.ts';
 import { checkRedirect, publicAddress } from './address.ts';
+import { newAgent, systemRoots } from './connections.ts';
 import { classifyFailure } from './failures.ts';
 
-const CONNECT_TIMEOUT_MS = 10_000;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
 /** How a client of one image connects. */
@@ -33,7 +32,7 @@ export interface HttpClient {
 /** A client with connections of its own, so that nothing of one image is shared with another. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { url, credentials } = options;
-  const own = newAgent(options, url.protocol, credentials.client);
+  const own = connect(options, url.protocol, credentials.client);
   // Whoever the server redirects to gets neither the client certificate nor the password.
   let foreign: Agent | undefined;
   const authorization: Record<string, string> = url.username === '' ? {} : { authorization: basicOf(url) };
@@ -42,7 +41,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       let at = url;
       for (let followed = 0; ; followed++) {
         const isOwn = at.host === url.host && at.protocol === url.protocol;
-        if (!isOwn) foreign ??= newAgent(options, 'https:', undefined);
+        if (!isOwn) foreign ??= connect(options, 'https:', undefined);
         const response = await send((isOwn ? undefined : foreign) ?? own, at, {
           headers: { 'accept-encoding': 'identity', ...headers, ...(isOwn ? authorization : {}) },
           signal,
@@ -79,29 +78,14 @@ async function send(
   }
 }
 
-function newAgent(
+function connect(
   { credentials, silenceMs }: HttpClientOptions,
   protocol: string,
   client: ClientCredentials['client'],
 ): Agent {
   // Reading the system's list takes a quarter of a second, so it is not read for nothing.
   const ca = credentials.ca ?? (protocol === 'https:' ? systemRoots() : undefined);
-  return new Agent({
-    allowH2: false,
-    headersTimeout: silenceMs,
-    bodyTimeout: silenceMs,
-    connect: {
-      timeout: Math.min(CONNECT_TIMEOUT_MS, silenceMs),
-      ...(ca === undefined ? {} : { ca }),
-      ...(client ?? {}),
-    },
-  });
-}
-
-/** The system's own list of authorities; Node's built-in one where the system has none. */
-function systemRoots(): string[] | undefined {
-  const roots = getCACertificates('system');
-  return roots.length === 0 ? undefined : roots;
+  return newAgent({ silenceMs, ca, client });
 }
 
 const basicOf = (url: URL): string => {
