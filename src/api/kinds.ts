@@ -103,7 +103,7 @@ export const OSINSTANCE: KindDefinition = {
     ),
     wide('SLOT-A', '.status.slots[?(@.name=="A")].version', 'Version in slot A'),
     wide('SLOT-B', '.status.slots[?(@.name=="B")].version', 'Version in slot B'),
-    wide('BOOTED', '.status.slots[?(@.booted==true)].name', 'Slot that the node runs from'),
+    wide('BOOTED', '.status.slots[?(@.booted==true)].name', 'The booted slot'),
     AGE,
   ],
 };

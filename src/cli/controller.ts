@@ -25,6 +25,7 @@ interface ControllerFlags {
   readonly catalogCa?: string;
   readonly leaseSeconds: number;
   readonly timeZone: string;
+  readonly osNamespaces?: readonly string[];
   readonly metricsAddress?: string;
   /** Of the whole program. */
   readonly kubeconfig?: string;
@@ -59,6 +60,10 @@ export function registerController(program: Command, { signal }: Pick<CliContext
       '--time-zone <name>',
       'zone of time windows that name none',
       Intl.DateTimeFormat().resolvedOptions().timeZone,
+    )
+    .option(
+      '--os-namespaces <name...>',
+      'serve OS objects of these namespaces alone, for example: --os-namespaces default kubeos',
     )
     .option('--metrics-address <address>', 'serve /healthz, /readyz and /metrics there, for example :8080')
     .action(async (_flags: unknown, command: Command) =>
@@ -104,7 +109,7 @@ async function lead(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespace, timeZone, allowHttpCatalogs: allowHttp, leaseSeconds } = flags;
+  const { namespace, timeZone, osNamespaces = [], allowHttpCatalogs: allowHttp, leaseSeconds } = flags;
   const ca = flags.catalogCa === undefined ? {} : { ca: await readFile(flags.catalogCa, 'utf8') };
   const shared = { client, clock: systemClock, random: Math.random, log };
   const identity = `${hostname()}_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
@@ -115,7 +120,16 @@ async function lead(
     const fetchCatalog = (url: string) =>
       fetchText(url, { signal: leading, allowHttp, maxBytes: MAX_CATALOG_BYTES, ...ca });
     const onReady = metrics.observe;
-    const ours = { events, leadership, signal: leading, namespace, timeZone, fetchCatalog, onReady };
+    const ours = {
+      events,
+      leadership,
+      signal: leading,
+      namespace,
+      timeZone,
+      osNamespaces,
+      fetchCatalog,
+      onReady,
+    };
     await runController({ ...shared, ...ours }).finally(() => metrics.observe(undefined));
     await events.flush();
   };

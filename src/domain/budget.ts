@@ -14,6 +14,8 @@ export type Outage = 'at work' | 'NotReady' | 'cordoned' | 'failed';
 /** The nodes of a request, and those of the whole cluster, that are out of service. */
 export interface BudgetInput {
   readonly maxUnavailable: MaxUnavailable;
+  /** How the request calls it, for messages. */
+  readonly field: string;
   /** The nodes that the request selects. */
   readonly selected: readonly NodeState[];
   /** All nodes: control-plane nodes are looked at wherever they are. */
@@ -58,7 +60,7 @@ export function createBudget(input: BudgetInput): Budget {
       if (countWithout(out, node) + 1 > allowed) {
         return {
           reason: 'BudgetExhausted',
-          message: `maxUnavailable allows ${allowed} of ${input.selected.length} nodes, and out of service: ${namesWithout(out, node)}`,
+          message: `${input.field} allows ${allowed} of ${input.selected.length} nodes, and out of service: ${namesWithout(out, node)}`,
         };
       }
       if (!isControlPlane(node) || countWithout(outControlPlane, node) === 0) return undefined;

@@ -1,5 +1,6 @@
 import { AGENT_NAME, APP_LABEL, CONTROLLER_NAME, type DrainPolicy } from '../api/monok8s/index.ts';
 import type { PodFacts } from './pod.ts';
+import type { FieldNames } from './request.ts';
 
 /** What becomes of a pod when its node is drained. */
 export type PodFate =
@@ -11,13 +12,18 @@ export type PodFate =
   /** The drain policy forbids to evict it: waited for, until a person acts. */
   | { readonly action: 'block'; readonly reason: 'PodUnmanaged' | 'PodLocalData'; readonly message: string };
 
+/** Where a drain takes place, and in whose words it tells of it. */
+export interface DrainPlace extends Pick<FieldNames, 'forcesEviction'> {
+  readonly systemNamespace: string;
+}
+
 const OURS: readonly string[] = [CONTROLLER_NAME, AGENT_NAME];
 
 /** Decides about one pod on a node that is drained. */
 export function fateOf(
   pod: PodFacts,
   policy: Pick<DrainPolicy, 'force' | 'deleteEmptyDirData'>,
-  systemNamespace: string,
+  { systemNamespace, forcesEviction }: DrainPlace,
 ): PodFate {
   if (pod.isMirror || pod.ownerKind === 'Node' || pod.ownerKind === 'DaemonSet') return { action: 'ignore' };
   // We would end ourselves, in a cluster of one node for ever; and an agent that is gone reboots nothing.
@@ -29,14 +35,14 @@ export function fateOf(
     return {
       action: 'block',
       reason: 'PodUnmanaged',
-      message: `pod ${nameOf(pod)} has no controller that would make it anew: delete it, or set spec.drain.force`,
+      message: `pod ${nameOf(pod)} has no controller that would make it anew: delete it, or set ${forcesEviction.unmanaged} to true`,
     };
   }
   if (pod.hasEmptyDir && !policy.deleteEmptyDirData) {
     return {
       action: 'block',
       reason: 'PodLocalData',
-      message: `pod ${nameOf(pod)} has data in an emptyDir: delete it, or set spec.drain.deleteEmptyDirData`,
+      message: `pod ${nameOf(pod)} has data in an emptyDir: delete it, or set ${forcesEviction.localData} to true`,
     };
   }
   return { action: 'evict' };

@@ -1,6 +1,6 @@
-import type { OSUpgradeSpec } from '../api/monok8s/index.ts';
 import { toTimestamp } from './clock.ts';
 import { messageOf, reasonOf, StalledError } from './errors.ts';
+import type { Request } from './request.ts';
 import { isWindowOpen } from './time-window.ts';
 import type { Refusal } from './version-change.ts';
 
@@ -11,23 +11,33 @@ export interface Hold {
 }
 
 /** Whether a request lets new plans and new drains begin: it is not paused, and its window is open. */
-export function holdOf(spec: OSUpgradeSpec, nowMs: number, defaultZone: string): Hold {
-  if (spec.paused) {
+export function holdOf(
+  { isPaused, timeWindow, fields }: Pick<Request, 'isPaused' | 'timeWindow' | 'fields'>,
+  nowMs: number,
+  defaultZone: string,
+): Hold {
+  if (isPaused) {
     return {
       refusal: { reason: 'Paused', message: 'the request is paused: set spec.paused to false to go on' },
     };
   }
   try {
-    const { open, changesAtMs } = isWindowOpen(spec.timeWindow, nowMs, defaultZone);
+    const { open, changesAtMs } = isWindowOpen(timeWindow, nowMs, defaultZone);
     const change = changesAtMs === undefined ? {} : { changesAtMs };
     if (open) return change;
     const message =
       changesAtMs === undefined
-        ? 'the time window is over: change spec.timeWindow to go on'
-        : `the time window opens at ${toTimestamp(changesAtMs)}`;
+        ? `the time window is over: change ${fields.timeWindow} to go on`
+        : `the time window opens at ${toTimestamp(changesAtMs)}${wallTimes(timeWindow, defaultZone)}`;
     return { refusal: { reason: 'WindowClosed', message }, ...change };
   } catch (error) {
     if (!(error instanceof StalledError)) throw error;
     return { refusal: { reason: reasonOf(error), message: messageOf(error) } };
   }
 }
+
+/** The window in the words of its zone, as that is how it was written. */
+const wallTimes = (window: Request['timeWindow'], defaultZone: string): string =>
+  window === undefined
+    ? ''
+    : ` (${window.startTime} to ${window.endTime} in the time zone ${window.timeZone ?? defaultZone})`;

@@ -1,4 +1,5 @@
 import { CORDONED_BY_ANNOTATION } from '../api/monok8s/index.ts';
+import type { OSInstanceSpec } from '../api/openeuler/index.ts';
 import type { NodeFacts } from './node.ts';
 
 /** Label of control-plane nodes, whatever its value. */
@@ -14,6 +15,19 @@ export interface NodeState extends NodeFacts {
   readonly version: string;
   /** The boot that the agent runs in; empty if it is not known. */
   readonly agentBootId: string;
+  /** PRETTY_NAME of the slot that the node does not run from; empty if it holds no readable system. */
+  readonly otherPrettyName: string;
+  /** The node's OSInstance as it stands for clients of upstream KubeOS. */
+  readonly instance?: InstanceState;
+}
+
+/** What an OSInstance says of the work on its node. */
+export interface InstanceState {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly spec: Pick<OSInstanceSpec, 'nodestatus' | 'namespacedname'>;
+  /** It goes with its node. */
+  readonly isOwnedByNode: boolean;
 }
 
 /** An agent serves the node: plans can be given to it. */

@@ -1,5 +1,5 @@
-import type { OSUpgrade } from '../api/monok8s/index.ts';
-import { isSelected, type NodeState } from './node-state.ts';
+import type { NodeState } from './node-state.ts';
+import type { AnyStatus, Request } from './request.ts';
 
 /** Longest list of skipped nodes in a status. */
 export const MAX_SKIPPED = 100;
@@ -7,27 +7,30 @@ export const MAX_SKIPPED = 100;
 /** A valid request's claim on the nodes that it selects. */
 export interface Claim {
   readonly uid: string;
-  /** `OSUpgrade my-upgrade`, for messages. */
+  /** `OSUpgrade my-upgrade`, `OS default/os-sample`: for messages. */
   readonly title: string;
   readonly startedAt: string;
   selects(node: NodeState): boolean;
 }
 
-/** The claim of a request whose image is known and that was not rejected; `undefined` for any other. */
-export function claimOf({ metadata, spec, status }: OSUpgrade): Claim | undefined {
-  const { image, phase, rolloutStartedAt } = status ?? {};
-  const isValid = image !== undefined && (phase === 'Pending' || phase === 'Accepted');
+/** The claim of a request whose target is known and that was not rejected; `undefined` for any other. */
+export function claimOf({
+  metadata,
+  title,
+  isTargetKnown,
+  selects,
+  status,
+}: ClaimingRequest): Claim | undefined {
+  const { phase, rolloutStartedAt } = status ?? {};
+  const isValid = isTargetKnown && (phase === 'Pending' || phase === 'Accepted');
   if (!isValid || !rolloutStartedAt || metadata.deletionTimestamp !== undefined) return undefined;
-  return {
-    uid: metadata.uid,
-    title: `OSUpgrade ${metadata.name}`,
-    startedAt: rolloutStartedAt,
-    selects: node => isSelected(node, spec.nodeSelector),
-  };
+  return { uid: metadata.uid, title, startedAt: rolloutStartedAt, selects };
 }
 
+type ClaimingRequest = Pick<Request, 'metadata' | 'title' | 'isTargetKnown' | 'selects' | 'status'>;
+
 /** The claims of all valid requests. */
-export const claimsOf = (requests: readonly OSUpgrade[]): Claim[] =>
+export const claimsOf = (requests: readonly Request[]): Claim[] =>
   requests.map(claimOf).filter(claim => claim !== undefined);
 
 /** Whether a claim is newer than another: the later start of a rollout, then the greater UID. */
@@ -61,7 +64,7 @@ export function supersededBy(
 export type LostNodes = ReadonlySet<string> | 'all';
 
 /** Reads from a status which nodes its rollout lost. A list that is full may lack some: then all count as lost. */
-export function lostNodesOf({ status }: OSUpgrade): LostNodes {
+export function lostNodesOf(status: AnyStatus | undefined): LostNodes {
   const skipped = status?.skippedNodes ?? [];
   const lost = skipped.filter(node => node.reason === 'Superseded').map(node => node.name);
   return lost.length >= MAX_SKIPPED ? 'all' : new Set(lost);

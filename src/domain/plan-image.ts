@@ -4,11 +4,20 @@ import { isLoopbackHost } from './address.ts';
 /** Bounds of a plan for which the request gives none. */
 export const PLAN_LIMITS: NodePlan['limits'] = { stallSeconds: 600, trialSeconds: 900 };
 
+/** The scheme of an image in a registry. */
+export const REGISTRY_SCHEME = 'oci://';
+
 /** A catalog's entry as a plan carries it. An image on the node itself may come over plain http. */
-export function toPlanImage({ version: _, ...image }: PinnedImage): PlanImage {
-  const url = URL.parse(image.url);
+export function toPlanImage({ version: _, url: address, ...image }: PinnedImage): PlanImage {
+  if (address.startsWith(REGISTRY_SCHEME)) {
+    const { checksum, size } = image;
+    const reference = address.slice(REGISTRY_SCHEME.length);
+    return { reference, ...(checksum && { checksum }), ...(size && { size }) };
+  }
+  const url = URL.parse(address);
   const isLocal = url?.protocol === 'http:' && isLoopbackHost(url.hostname);
   return {
+    url: address,
     ...image,
     ...(isLocal && { flagSafe: true }),
     ...(image.clientCert !== undefined && { mtls: true }),

@@ -1,4 +1,6 @@
-import type { OSUpgrade, OSUpgradeProgress, Phase } from '../api/monok8s/index.ts';
+import type { ObjectMeta } from '../api/meta.ts';
+import type { OSUpgradeProgress, Phase } from '../api/monok8s/index.ts';
+import type { Request } from './request.ts';
 
 const TERMINAL: readonly (string | undefined)[] = ['Completed', 'Failed', 'RolledBack'] satisfies Phase[];
 const PAST_THE_GATE: readonly (Phase | undefined)[] = ['Rebooting', 'Confirming'];
@@ -48,16 +50,33 @@ export const isAtGate = (progress: OSUpgradeProgress): boolean =>
   progress.status?.phase === 'Staged' || progress.status?.phase === 'Draining';
 
 /** Whether an object works for a request: by UID where it names one, else by name. */
-export function isFor(progress: OSUpgradeProgress, request: OSUpgrade): boolean {
-  const { kind = 'OSUpgrade', name, uid } = progress.spec.sourceRef;
-  return (
-    kind === 'OSUpgrade' &&
-    (uid === undefined ? name === request.metadata.name : uid === request.metadata.uid)
-  );
+export function isFor(
+  { spec }: OSUpgradeProgress,
+  { kind, metadata }: Pick<Request, 'kind' | 'metadata'>,
+): boolean {
+  const { uid, name } = spec.sourceRef;
+  if (kindOf(spec.sourceRef) !== kind) return false;
+  if (uid !== undefined) return uid === metadata.uid;
+  return name === metadata.name && namespaceOf(spec.sourceRef) === metadata.namespace;
 }
 
+type SourceRef = OSUpgradeProgress['spec']['sourceRef'];
+
+/** The kind of the request that an object works for. */
+export const kindOf = ({ kind = 'OSUpgrade' }: SourceRef): Request['kind'] => kind;
+
+/** The namespace of that request; `undefined` for a kind without. One that is not named is `default`. */
+export const namespaceOf = ({ kind, namespace = 'default' }: SourceRef): string | undefined =>
+  kind === 'OS' ? namespace : undefined;
+
+/** `OSUpgrade my-upgrade`, `OS default/os-sample`: for messages. */
+export const titleOf = (ref: SourceRef): string =>
+  `${kindOf(ref)} ${ref.kind === 'OS' ? `${namespaceOf(ref)}/` : ''}${ref.name}`;
+
 /** An object that has an age. */
-type Aged = Pick<OSUpgrade | OSUpgradeProgress, 'metadata'>;
+interface Aged {
+  readonly metadata: ObjectMeta;
+}
 
 /** Oldest first, then by name: the order in which both programs work on objects. */
 export const byAge = (left: Aged, right: Aged): number =>

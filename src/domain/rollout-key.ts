@@ -8,7 +8,10 @@ const sorted = (fields: Readonly<Record<string, string | undefined>>): [string, 
 
 /** A digest of the fields whose change is a new rollout. Pausing, budget, window and drain steer the one that runs. */
 export const rolloutKeyOf = ({ version, nodeSelector, catalog }: OSUpgradeSpec): string =>
-  sha256(JSON.stringify([version, sorted(nodeSelector), sorted(catalog)])).slice(0, 16);
+  digestOf([version, sorted(nodeSelector), sorted(catalog)]);
+
+/** A short digest of a list of values; another list has another one. */
+export const digestOf = (values: readonly unknown[]): string => sha256(JSON.stringify(values)).slice(0, 16);
 
 /** What a progress object's name is made of. */
 export interface ProgressIdentity {

@@ -1,117 +1,17 @@
-import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { type BudgetInput, createBudget } from './budget.ts';
-import { isControlPlane, isManaged, type NodeState } from './node-state.ts';
-import { byAge, isActive } from './progress.ts';
+import { isControlPlane, type NodeState } from './node-state.ts';
+import { type PaceInput, paceOf } from './pace.ts';
+import { mayBegin, type NodeVerdict } from './verdict.ts';
 import { isSameVersion, parseVersion } from './version.ts';
-import { judgeVersionChange, type Refusal } from './version-change.ts';
-
-/** Where a selected node stands in a rollout. The six states are the six counts of a status. */
-export interface NodeVerdict {
-  readonly node: NodeState;
-  readonly state: 'updated' | 'running' | 'waiting' | 'failed' | 'skipped' | 'drifted';
-  /** Empty where there is nothing to say. */
-  readonly reason: string;
-  readonly message: string;
-  /** The object that stands for the node in this rollout. */
-  readonly progress?: OSUpgradeProgress;
-  /** An object without a plan that a person made for this node. */
-  readonly handMade?: OSUpgradeProgress;
-  /** A newer request owns the node, why: also while a plan that had begun to drain still runs there. */
-  readonly lost?: string;
-}
-
-/** What a node is judged by. */
-export interface JudgeInput {
-  readonly target: string;
-  /** The node's annotation says that this rollout acted on it. */
-  isMarked(node: NodeState): boolean;
-  /** Why a newer request owns the node, if one does. */
-  supersededBy(node: NodeState): string | undefined;
-  /** This rollout's objects with a plan on the node. */
-  progressesOf(node: NodeState): readonly OSUpgradeProgress[];
-  /** Objects without a plan that ask for this request on the node. */
-  handMadeOf(node: NodeState): readonly OSUpgradeProgress[];
-  /** Another request's or rollout's plan that is still being worked on there. */
-  otherPlanOn(node: NodeState): OSUpgradeProgress | undefined;
-}
-
-/** `waiting` with no reason means: may begin as soon as the budget allows. */
-export function judgeNode(node: NodeState, input: JudgeInput): NodeVerdict {
-  const progress = latestOf(input.progressesOf(node));
-  const superseded = input.supersededBy(node);
-  const lost = superseded === undefined ? {} : { lost: superseded };
-  if (progress !== undefined && isActive(progress)) return { ...verdict(node, 'running'), progress, ...lost };
-  const [handMade] = input.handMadeOf(node).toSorted(byAge);
-  const asked = handMade === undefined ? {} : { handMade };
-  if (superseded !== undefined) {
-    return { ...verdict(node, 'skipped', { reason: 'Superseded', message: superseded }), ...asked, ...lost };
-  }
-  if (handMade === undefined) {
-    const past = judgePast(node, progress, input);
-    if (past !== undefined) return past;
-  }
-  return { ...judgeNew(node, input), ...asked };
-}
-
-const verdict = (node: NodeState, state: NodeVerdict['state'], why?: Refusal): NodeVerdict => ({
-  node,
-  state,
-  reason: why?.reason ?? '',
-  message: why?.message ?? '',
-});
-
-/** The object that counts, of several: one that is worked on, else the youngest. */
-const latestOf = (progresses: readonly OSUpgradeProgress[]): OSUpgradeProgress | undefined =>
-  progresses.find(isActive) ?? progresses.toSorted(byAge).at(-1);
-
-/** What this rollout has done to the node already: it acts once. */
-function judgePast(
-  node: NodeState,
-  progress: OSUpgradeProgress | undefined,
-  input: JudgeInput,
-): NodeVerdict | undefined {
-  const { phase, failureReason, message } = progress?.status ?? {};
-  if (progress !== undefined && phase !== 'Completed') {
-    const why = { reason: failureReason || (phase ?? 'Failed'), message: message ?? '' };
-    return { ...verdict(node, 'failed', why), progress };
-  }
-  if (isSameVersion(node.version, input.target)) return verdict(node, 'updated');
-  // The word that the node is done comes before the agent's report of what it runs: that one is of the boot before.
-  if (progress?.status?.bootId !== undefined && progress.status.bootId === node.agentBootId)
-    return verdict(node, 'updated');
-  if (progress === undefined && !input.isMarked(node)) return undefined;
-  const again =
-    progress === undefined ? 'a new rollout' : `ctl retry ${progress.metadata.name} or a new rollout`;
-  return verdict(node, 'drifted', {
-    reason: 'Drifted',
-    message: `runs ${node.version || 'an unknown version'} although this rollout acted on it: it is left alone until ${again}`,
-  });
-}
-
-function judgeNew(node: NodeState, input: JudgeInput): NodeVerdict {
-  if (!isManaged(node)) {
-    const message = node.hasReported ? 'the pod of its agent is gone' : 'no agent has reported from it';
-    return verdict(node, 'skipped', {
-      reason: 'AgentMissing',
-      message: `${message}: see daemonset/node-agent`,
-    });
-  }
-  const refusal = judgeVersionChange(node.version, input.target);
-  if (refusal !== undefined) return verdict(node, 'skipped', refusal);
-  const other = input.otherPlanOn(node);
-  if (other !== undefined) {
-    const message = `${other.metadata.name} is still being worked on there`;
-    return verdict(node, 'waiting', { reason: 'OtherPlanRunning', message });
-  }
-  if (!node.ready)
-    return verdict(node, 'waiting', { reason: 'NodeNotReady', message: 'the node is not Ready' });
-  return verdict(node, 'waiting');
-}
+import type { Refusal } from './version-change.ts';
 
 /** What the choice of nodes depends on beside the verdicts. */
 export interface ChoiceInput {
   readonly target: string;
   readonly budget: BudgetInput;
+  readonly pace: PaceInput;
+  /** Workers wait for control-plane nodes and for the API server to have the minor version. */
+  readonly followsControlPlane: boolean;
   /** `v1.36.3`; empty if it is not known. */
   readonly serverVersion: string;
   /** Why nothing new begins at all (paused, window closed), if so. */
@@ -122,23 +22,34 @@ export interface ChoiceInput {
 export interface Choice {
   readonly verdicts: readonly NodeVerdict[];
   readonly chosen: readonly NodeVerdict[];
+  /** The batch that a serial request works through; empty for any other. */
+  readonly batch: readonly NodeState[];
+  /** When nodes that wait for the interval between two batches may begin. */
+  readonly nextBatchAtMs?: number;
 }
 
 /** Chooses the nodes that get a plan now: control-plane nodes first, then by name, as many as the budget allows. */
 export function chooseNodes(verdicts: readonly NodeVerdict[], input: ChoiceInput): Choice {
   const budget = createBudget(input.budget);
-  const workersHold = holdOfWorkers(verdicts, input);
+  const workersHold = input.followsControlPlane ? holdOfWorkers(verdicts, input) : undefined;
+  const inTurn = verdicts.toSorted(byTurn);
+  const pace = paceOf(inTurn, input.pace);
   const chosen: NodeVerdict[] = [];
-  const judged = verdicts.toSorted(byTurn).map(entry => {
-    if (entry.state !== 'waiting' || entry.reason !== '') return entry;
+  const judged = inTurn.map(entry => {
+    if (!mayBegin(entry)) return entry;
     const refusal =
-      input.hold ?? (isControlPlane(entry.node) ? undefined : workersHold) ?? budget.refusalOf(entry.node);
+      input.hold ??
+      (isControlPlane(entry.node) ? undefined : workersHold) ??
+      pace.refusalOf(entry.node) ??
+      budget.refusalOf(entry.node);
     if (refusal !== undefined) return { ...entry, ...refusal };
     budget.take(entry.node);
+    pace.take();
     chosen.push(entry);
     return { ...entry, state: 'running' as const };
   });
-  return { verdicts: judged, chosen };
+  const { batch, nextBatchAtMs } = pace;
+  return { verdicts: judged, chosen, batch, ...(nextBatchAtMs === undefined ? {} : { nextBatchAtMs }) };
 }
 
 const byTurn = ({ node: left }: NodeVerdict, { node: right }: NodeVerdict): number =>

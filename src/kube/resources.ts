@@ -62,6 +62,17 @@ export const OSUPGRADE_PROGRESSES = customResource({
   status: monok8s.OSUpgradeProgressStatus,
 });
 
+/** `OS`: the request a KubeOS user writes. */
+export const OSES = customResource({
+  group: openeuler.GROUP,
+  version: openeuler.VERSION,
+  kind: 'OS',
+  plural: 'os',
+  namespaced: true,
+  spec: openeuler.StoredOSSpec,
+  status: openeuler.OSStatus,
+});
+
 /** `OSInstance`: what an agent reports of its node. */
 export const OSINSTANCES = customResource({
   group: openeuler.GROUP,

@@ -1,24 +1,31 @@
-import type { OSUpgrade, OSUpgradeProgress } from '../api/monok8s/index.ts';
+import type { ObjectMeta } from '../api/meta.ts';
+import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { AGENT_NAME, APP_LABEL } from '../api/monok8s/index.ts';
 import { OSINSTANCE_NAMESPACE } from '../api/openeuler/index.ts';
 import { gateState, isAtGate } from '../domain/progress.ts';
+import type { Request } from '../domain/request.ts';
 import { createInformer } from '../kube/informer.ts';
 import type { ListWatchClient } from '../kube/list-watch.ts';
-import { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES, OSUPGRADES, PODS } from '../kube/resources.ts';
+import { NODES, OSES, OSINSTANCES, OSUPGRADE_PROGRESSES, OSUPGRADES, PODS } from '../kube/resources.ts';
 import type { Informer, InformerChange, KubeClient, Resource, Selection, Workqueue } from '../kube/types.ts';
 import { createWorkqueue } from '../kube/workqueue.ts';
 import type { ControllerContext } from './context.ts';
 import { createFleetView, type World } from './fleet.ts';
+import { mergeListers } from './merged-lister.ts';
 import { createDrainSessions } from './node/drain-sessions.ts';
 import { createNodeReconciler } from './node/reconciler.ts';
-import { createCatalogSource } from './osupgrade/catalog-source.ts';
-import { createRequestReconciler } from './osupgrade/reconciler.ts';
 import { createOwnWrites } from './own-writes.ts';
+import { createCatalogSource } from './request/catalog-source.ts';
+import { createRequestReconciler } from './request/reconciler.ts';
+import { allRequestKeys, requestKey } from './request/request-key.ts';
+import { createTargetSource } from './request/target-source.ts';
 
 /** What the controller is started with. */
 export interface ControllerOptions
   extends Omit<ControllerContext, 'client' | 'world' | 'fleet' | 'ownWrites'> {
   readonly client: KubeClient & ListWatchClient;
+  /** The namespaces whose `OS` objects are served; all if none is named. */
+  readonly osNamespaces: readonly string[];
   /** Fetches the text of a catalog, with all guards. */
   fetchCatalog(url: string): Promise<string>;
   /** Called when the caches are filled and the work begins. */
@@ -39,20 +46,20 @@ export async function runController(options: ControllerOptions): Promise<void> {
     signal,
     namespace: options.namespace,
     fetch: options.fetchCatalog,
-    lookAgain: (name, delayMs) => requests.addAfter(name, delayMs),
+    lookAgain: (name, delayMs) => requests.addAfter(requestKey('OSUpgrade', { name }), delayMs),
   });
   const { world, start, fleet } = createCaches(options, { requests, nodes, onRequestGone: catalogs.forget });
   const context: ControllerContext = { ...options, world, fleet, ownWrites: createOwnWrites() };
   const sessions = createDrainSessions({ ...context, client }, name => nodes.add(name));
   await start();
   if (signal.aborted) return;
-  for (const { metadata } of world.requests.list()) requests.add(metadata.name);
+  for (const key of allRequestKeys(world)) requests.add(key);
   for (const { name } of world.nodes.list()) nodes.add(name);
   for (const { spec } of world.progresses.list()) nodes.add(spec.nodeName);
-  log.info('caches filled', { nodes: world.nodes.list().length, requests: world.requests.list().length });
+  log.info('caches filled', { nodes: world.nodes.list().length, requests: allRequestKeys(world).length });
   options.onReady?.(world);
   await Promise.all([
-    requests.run(createRequestReconciler(context, catalogs), 1, signal),
+    requests.run(createRequestReconciler(context, createTargetSource(world, catalogs)), 1, signal),
     nodes.run(createNodeReconciler(context, sessions), NODE_WORKERS, signal),
   ]);
 }
@@ -84,7 +91,7 @@ function createCaches(options: ControllerOptions, { requests, nodes, onRequestGo
     return informer;
   };
   const allRequests = (): void => {
-    for (const { metadata } of world.requests.list()) requests.add(metadata.name);
+    for (const key of allRequestKeys(world)) requests.add(key);
   };
   const waitingNodes = (): void => {
     for (const progress of world.progresses.list()) {
@@ -96,6 +103,16 @@ function createCaches(options: ControllerOptions, { requests, nodes, onRequestGo
     allRequests();
     waitingNodes();
   };
+  const onRequest =
+    (kind: Request['kind']) =>
+    ({ before, after }: InformerChange<{ readonly metadata: ObjectMeta }>): void => {
+      if (after === undefined) onRequestGone(before?.metadata.uid ?? '');
+      else requests.add(requestKey(kind, after.metadata));
+      allRequests();
+      for (const { spec } of world.progresses.list()) nodes.add(spec.nodeName);
+    };
+  const { osNamespaces } = options;
+  const selections = osNamespaces.length === 0 ? [{}] : osNamespaces.map(namespace => ({ namespace }));
   const world: World = {
     nodes: follow(NODES, {}, ({ before, after }) => onNode((after ?? before)?.name ?? '')),
     instances: follow(OSINSTANCES, { namespace: OSINSTANCE_NAMESPACE }, ({ before, after }) =>
@@ -110,12 +127,8 @@ function createCaches(options: ControllerOptions, { requests, nodes, onRequestGo
       if (!matters(change)) return;
       onNode((change.after ?? change.before)?.spec.nodeName ?? '');
     }),
-    requests: follow(OSUPGRADES, {}, ({ before, after }: InformerChange<OSUpgrade>) => {
-      if (after === undefined) onRequestGone(before?.metadata.uid ?? '');
-      else requests.add(after.metadata.name);
-      allRequests();
-      for (const { spec } of world.progresses.list()) nodes.add(spec.nodeName);
-    }),
+    upgrades: follow(OSUPGRADES, {}, onRequest('OSUpgrade')),
+    oses: mergeListers(selections.map(selection => follow(OSES, selection, onRequest('OS')))),
   };
   const fleet = createFleetView(world);
   const start = async (): Promise<void> => {

@@ -1,9 +1,12 @@
 import type { OSUpgrade, OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { OSINSTANCE_NAMESPACE, type OSInstance } from '../api/openeuler/index.ts';
+import { type OS, OSINSTANCE_NAMESPACE, type OSInstance } from '../api/openeuler/index.ts';
 import type { NodeFacts } from '../domain/node.ts';
-import type { NodeState } from '../domain/node-state.ts';
+import type { InstanceState, NodeState } from '../domain/node-state.ts';
 import { type Claim, claimsOf } from '../domain/ownership.ts';
 import type { PodFacts } from '../domain/pod.ts';
+import type { Request } from '../domain/request.ts';
+import { requestOfOS } from '../domain/request-os.ts';
+import { requestOfOSUpgrade } from '../domain/request-osupgrade.ts';
 import type { Informer } from '../kube/types.ts';
 
 /** The reading side of an informer. */
@@ -12,7 +15,8 @@ export type Lister<T> = Pick<Informer<T>, 'get' | 'list'>;
 /** The caches of the controller. */
 export interface World {
   readonly nodes: Lister<NodeFacts>;
-  readonly requests: Lister<OSUpgrade>;
+  readonly upgrades: Lister<OSUpgrade>;
+  readonly oses: Lister<OS>;
   readonly progresses: Lister<OSUpgradeProgress>;
   readonly instances: Lister<OSInstance>;
   /** The agents' pods. */
@@ -24,7 +28,8 @@ export interface Fleet {
   /** Sorted by name. */
   readonly nodes: readonly NodeState[];
   readonly nodesByName: ReadonlyMap<string, NodeState>;
-  readonly requests: readonly OSUpgrade[];
+  /** Of both APIs. */
+  readonly requests: readonly Request[];
   readonly progresses: readonly OSUpgradeProgress[];
   readonly progressesByNode: ReadonlyMap<string, readonly OSUpgradeProgress[]>;
   readonly claims: readonly Claim[];
@@ -65,7 +70,10 @@ function readFleet(world: World): Fleet {
     .map(node => toNodeState(node, withAgent.has(node.name), instanceOf(world, node)))
     .toSorted((left, right) => (left.name < right.name ? -1 : 1));
   const progresses = world.progresses.list();
-  const requests = world.requests.list().filter(request => request.metadata.deletionTimestamp === undefined);
+  const requests = [
+    ...world.upgrades.list().map(requestOfOSUpgrade),
+    ...world.oses.list().map(requestOfOS),
+  ].filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   return {
     nodes,
     nodesByName: new Map(nodes.map(node => [node.name, node])),
@@ -88,6 +96,15 @@ function toNodeState(node: NodeFacts, hasAgentPod: boolean, instance: OSInstance
     hasAgentPod,
     hasReported: slots.length > 0,
     version: slots.find(slot => slot.booted)?.version ?? '',
+    otherPrettyName: slots.find(slot => !slot.booted)?.prettyName ?? '',
     agentBootId: instance?.status?.bootId ?? '',
+    ...(instance && { instance: toInstanceState(instance, node) }),
   };
 }
+
+const toInstanceState = ({ metadata, spec }: OSInstance, node: NodeFacts): InstanceState => ({
+  uid: metadata.uid,
+  resourceVersion: metadata.resourceVersion,
+  spec,
+  isOwnedByNode: metadata.ownerReferences?.some(({ uid }) => uid === node.uid) ?? false,
+});

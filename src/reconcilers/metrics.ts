@@ -24,12 +24,15 @@ export function createMetrics(): ControllerMetrics {
   });
   new Gauge({
     name: 'twinslot_requests',
-    help: 'OSUpgrades by phase',
-    labelNames: ['phase'],
+    help: 'Requests of both APIs by phase',
+    labelNames: ['kind', 'phase'],
     registers: [registry],
     collect() {
       this.reset();
-      for (const { status } of world?.requests.list() ?? []) this.inc({ phase: status?.phase ?? 'None' });
+      for (const { status } of world?.upgrades.list() ?? [])
+        this.inc({ kind: 'OSUpgrade', phase: status?.phase ?? 'None' });
+      for (const { status } of world?.oses.list() ?? [])
+        this.inc({ kind: 'OS', phase: status?.phase ?? 'None' });
     },
   });
   new Gauge({

@@ -76,6 +76,7 @@ describe('config/crd', () => {
     ]);
     expect(Object.fromEntries(columns)).to.deep.equal({
       OSUpgrade: ['DESIRED', 'RESOLVED', 'PHASE'],
+      OS: ['OS VERSION', 'SYSCONFIG VERSION', 'UPGRADECONFIG VERSION'],
       OSUpgradeProgress: ['NODE', 'SOURCE', 'CURRENT', 'TARGET', 'STATUS'],
       OSInstance: [
         'NODESTATUS',

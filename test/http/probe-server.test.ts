@@ -46,12 +46,13 @@ describe('probe server', () => {
       nodes: lister([]),
       instances: lister([]),
       agentPods: lister([]),
-      requests: lister([osupgrade('up'), osupgrade('down', {}, { phase: 'Rejected' })]),
+      oses: lister([]),
+      upgrades: lister([osupgrade('up'), osupgrade('down', {}, { phase: 'Rejected' })]),
       progresses: lister([progress({ on: 'n1', status: { phase: 'Failed' } })]),
     });
     const [, text] = await ask('/metrics');
     expect(text).to.contain('twinslot_leader 1');
-    expect(text).to.contain('twinslot_requests{phase="Rejected"} 1');
+    expect(text).to.contain('twinslot_requests{kind="OSUpgrade",phase="Rejected"} 1');
     expect(text).to.contain('twinslot_progresses{phase="Failed",active="false"} 1');
   });
 });

@@ -23,7 +23,8 @@ describe('fleet view', () => {
   const deleted = request('gone');
   const world: World = {
     nodes: { get: () => undefined, list: () => nodes.list },
-    requests: lister([
+    oses: lister([]),
+    upgrades: lister([
       request('up'),
       { ...deleted, metadata: { ...deleted.metadata, deletionTimestamp: 'x' } },
     ]),

@@ -6,9 +6,13 @@ import {
   OSUpgradeSpec,
   type OSUpgradeStatus,
 } from '../../src/api/monok8s/index.ts';
+import { type OS, OSSpec, type OSStatus } from '../../src/api/openeuler/index.ts';
 import type { NodeState } from '../../src/domain/node-state.ts';
 import { claimsOf } from '../../src/domain/ownership.ts';
 import type { PodFacts } from '../../src/domain/pod.ts';
+import type { Request } from '../../src/domain/request.ts';
+import { requestOfOS, rolloutKeyOfOS } from '../../src/domain/request-os.ts';
+import { requestOfOSUpgrade } from '../../src/domain/request-osupgrade.ts';
 import { rolloutKeyOf } from '../../src/domain/rollout-key.ts';
 import type { Fleet } from '../../src/reconcilers/fleet.ts';
 
@@ -34,6 +38,7 @@ export const node = (name: string, more: Partial<NodeState> = {}): NodeState => 
   hasAgentPod: true,
   version: 'v1.34.1',
   agentBootId: 'boot-1',
+  otherPrettyName: '',
   ...more,
 });
 
@@ -141,11 +146,52 @@ export const pod = (name: string, more: Partial<PodFacts> = {}): PodFacts => ({
   ...more,
 });
 
+const isOS = (object: OSUpgrade | OS): object is OS => object.kind === 'OS';
+
+/** A request of either API in the terms of rollouts. */
+export const requestOf = (object: OSUpgrade | OS): Request =>
+  isOS(object) ? requestOfOS(object) : requestOfOSUpgrade(object);
+
+/** An accepted `OS` in namespace `default` for `KubeOS 1.0.1` on all workers, in its first rollout. */
+export function os(name: string, spec: object = {}, status: OSStatus | null = {}): OS {
+  const parsed = OSSpec.parse({
+    osversion: 'KubeOS 1.0.1',
+    opstype: 'upgrade',
+    maxunavailable: 1,
+    imagetype: 'disk',
+    imageurl: 'https://a.example/os.tar',
+    checksum: IMAGE.checksum,
+    ...spec,
+  });
+  const accepted: OSStatus = {
+    phase: 'Accepted',
+    observedGeneration: 1,
+    rollout: 1,
+    rolloutKey: rolloutKeyOfOS(parsed),
+    rolloutStartedAt: ago(1000),
+    ...status,
+  };
+  return {
+    apiVersion: 'upgrade.openeuler.org/v1alpha1',
+    kind: 'OS',
+    metadata: {
+      name,
+      namespace: 'default',
+      uid: `uid-of-${name}`,
+      resourceVersion: '1',
+      generation: 1,
+    },
+    spec: parsed,
+    ...(status === null ? {} : { status: accepted }),
+  };
+}
+
 /** The caches at one moment. */
 export const fleet = (
   nodes: readonly NodeState[],
-  requests: readonly OSUpgrade[] = [],
+  objects: readonly (OSUpgrade | OS)[] = [],
   progresses: readonly OSUpgradeProgress[] = [],
+  requests: readonly Request[] = objects.map(requestOf),
 ): Fleet => ({
   nodes: nodes.toSorted((left, right) => (left.name < right.name ? -1 : 1)),
   nodesByName: new Map(nodes.map(entry => [entry.name, entry])),

@@ -66,9 +66,25 @@ export const OSSpec = z.object({
 });
 export type OSSpec = z.infer<typeof OSSpec>;
 
+/** What stands for the spec of an object that an older schema let through and ours does not. */
+const NO_SPEC: OSSpec = {
+  osversion: '',
+  opstype: 'upgrade',
+  maxunavailable: 0,
+  nodeselector: 'no-label',
+  timeinterval: 15,
+  executionmode: 'parallel',
+};
+
+/** A stored spec. `problem` says what is wrong with one that was stored under an older schema. */
+export const StoredOSSpec = z.unknown().transform((raw): OSSpec & { readonly problem?: string } => {
+  const parsed = OSSpec.safeParse(raw);
+  return parsed.success ? parsed.data : { ...NO_SPEC, problem: z.prettifyError(parsed.error) };
+});
+
 /** `status` of an `OS`, which upstream does not have. The controller alone writes it. */
 export const OSStatus = RequestStatus;
 export type OSStatus = z.infer<typeof OSStatus>;
 
 /** The request a KubeOS user writes (`kubectl get os`). */
-export type OS = ApiObject<OSSpec, OSStatus>;
+export type OS = ApiObject<z.infer<typeof StoredOSSpec>, OSStatus>;

@@ -1,7 +1,7 @@
 import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { currentAttempt } from '../../domain/progress.ts';
-import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
+import { currentAttempt, namespaceOf } from '../../domain/progress.ts';
+import { NODES, OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
 import type { CallOptions, Patch } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
@@ -56,7 +56,11 @@ async function isRequestThere(
   { spec }: OSUpgradeProgress,
 ): Promise<boolean> {
   const { name, uid } = spec.sourceRef;
-  const found = await client.get(OSUPGRADES, { name }, { signal });
+  const namespace = namespaceOf(spec.sourceRef);
+  const found =
+    namespace === undefined
+      ? await client.get(OSUPGRADES, { name }, { signal })
+      : await client.get(OSES, { name, namespace }, { signal });
   return found !== undefined && (uid === undefined || found.metadata.uid === uid);
 }
 

@@ -1,4 +1,4 @@
-import { MANAGED_LABEL, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { messageOf, unreachable } from '../../domain/errors.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
@@ -6,6 +6,7 @@ import { cordon, uncordon } from '../../kube/node.ts';
 import { NODES } from '../../kube/resources.ts';
 import type { EvictionAnswer } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
+import { deleteStrayInstance, tellInstance } from './act-instance.ts';
 import { deleteOrphan, failUnknownNode, refuse, writeGate } from './act-progress.ts';
 import type { NodeAction } from './decision.ts';
 import type { DrainSessions } from './drain-sessions.ts';
@@ -21,7 +22,11 @@ export async function carryOutOnNode(actors: NodeActors, name: string, action: N
   const { context } = actors;
   switch (action.type) {
     case 'label':
-      return setManaged(context, action.node, action.isManaged);
+      return setLabels(context, action);
+    case 'instance':
+      return tellInstance(context, action);
+    case 'deleteInstance':
+      return deleteStrayInstance(context, action.name);
     case 'gate':
       return writeGate(context, action);
     case 'cordon':
@@ -41,16 +46,14 @@ export async function carryOutOnNode(actors: NodeActors, name: string, action: N
   }
 }
 
-/** We alone write this label, so the node's own changes meanwhile do not matter. */
-async function setManaged(
+/** We alone write these labels, so the node's own changes meanwhile do not matter. */
+async function setLabels(
   { client, signal, log }: ControllerContext,
-  node: NodeState,
-  isManaged: boolean,
+  { node, labels }: Extract<NodeAction, { type: 'label' }>,
 ): Promise<void> {
-  const labels = { [MANAGED_LABEL]: isManaged ? 'true' : null };
   const body = { metadata: { uid: node.uid, labels } };
   await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
-  log.info(isManaged ? 'node is managed' : 'node has no agent', { node: node.name });
+  log.info('node labelled', { node: node.name, labels });
 }
 
 const nodeSubject = (node: NodeState) => ({ apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid });

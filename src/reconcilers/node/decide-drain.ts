@@ -4,6 +4,7 @@ import { fateOf, nameOf, type PodFate } from '../../domain/drain.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
 import { gateState } from '../../domain/progress.ts';
+import type { FieldNames } from '../../domain/request.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { changeOf, toGate } from './decide-gate.ts';
 import type { DecisionPart, DrainView, NodeSnapshot } from './decision.ts';
@@ -11,12 +12,18 @@ import type { DecisionPart, DrainView, NodeSnapshot } from './decision.ts';
 /** Waits shorter than this are everyday life, and not worth a write. */
 const QUIET_MS = 3000;
 
+/** What of a request a drain depends on. */
+export interface DrainRules {
+  readonly drain: DrainPolicy;
+  readonly fields: Pick<FieldNames, 'forcesEviction'>;
+}
+
 /** Decides the next step of a drain that has begun. */
 export function decideDrain(
   snapshot: NodeSnapshot,
   node: NodeState,
   progress: OSUpgradeProgress,
-  policy: DrainPolicy,
+  { drain: policy, fields }: DrainRules,
 ): DecisionPart {
   if (gateState(progress) !== 'Draining') return { actions: [] };
   if (!node.unschedulable) return { actions: [{ type: 'cordon', node, progress }], watchPods: false };
@@ -28,9 +35,10 @@ export function decideDrain(
   );
   if (policy.skip) return { actions: changeOf(progress, open) };
   const timeoutAtMs = sinceMs(progress, snapshot) + policy.timeoutSeconds * 1000;
-  const { pods } = snapshot.drain;
+  const { drain, systemNamespace } = snapshot;
+  const { pods } = drain;
   if (pods !== undefined && timeoutAtMs > snapshot.nowMs) {
-    const fates = pods.map(pod => ({ pod, fate: fateOf(pod, policy, snapshot.systemNamespace) }));
+    const fates = pods.map(pod => ({ pod, fate: fateOf(pod, policy, { systemNamespace, ...fields }) }));
     const left = fates.filter(({ fate }) => fate.action !== 'ignore');
     if (left.length === 0) return { actions: changeOf(progress, open) };
     return waitForPods(snapshot, progress, left, timeoutAtMs);
@@ -45,7 +53,7 @@ const sinceMs = (progress: OSUpgradeProgress, { nowMs }: NodeSnapshot): number =
 
 function timedOut({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress, { timeoutSeconds }: DrainPolicy) {
   const last = progress.spec.plan?.gate.message ?? '';
-  const message = `the node was not empty after ${timeoutSeconds} s (spec.drain.timeoutSeconds); last: ${last}. The image stays staged: remove what blocks, then change spec.retryNonce`;
+  const message = `the node was not empty after ${timeoutSeconds} s; last: ${last}. The image stays staged: remove what blocks, then change spec.retryNonce`;
   return toGate(progress, 'Failed', { reason: 'DrainTimeout', message }, nowMs);
 }
 

@@ -1,12 +1,12 @@
-import type { Gate, OSUpgrade, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import type { Gate, OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { createBudget, nodesOf } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { holdOf } from '../../domain/hold.ts';
-import { isSelected, type NodeState } from '../../domain/node-state.ts';
+import type { NodeState } from '../../domain/node-state.ts';
 import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
 import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../domain/progress.ts';
-import { rolloutKeyOf } from '../../domain/rollout-key.ts';
-import { judgeVersionChange, type Refusal } from '../../domain/version-change.ts';
+import type { Request } from '../../domain/request.ts';
+import type { Refusal } from '../../domain/version-change.ts';
 import type { DecisionPart, NodeSnapshot } from './decision.ts';
 
 /** Decides about a plan that waits for its drain to begin: cancel it, let it wait and say why, or begin. */
@@ -14,7 +14,7 @@ export function decideGate(
   snapshot: NodeSnapshot,
   node: NodeState,
   progress: OSUpgradeProgress,
-  request: OSUpgrade,
+  request: Request,
 ): DecisionPart {
   const state = gateState(progress);
   // The agent has that word and ends the attempt.
@@ -22,7 +22,7 @@ export function decideGate(
   const cancelled = whyCancelled(snapshot, node, progress, request);
   if (cancelled !== undefined) return cancellationOf(progress, cancelled, snapshot.nowMs);
   if (!isAtGate(progress)) return { actions: [] };
-  const hold = holdOf(request.spec, snapshot.nowMs, snapshot.defaultZone);
+  const hold = holdOf(request, snapshot.nowMs, snapshot.defaultZone);
   const recheck = hold.changesAtMs === undefined ? {} : { recheckAtMs: hold.changesAtMs };
   const why = hold.refusal ?? whyNotNow(snapshot, node, progress, request);
   const gate = toGate(progress, why === undefined ? 'Draining' : 'Closed', why ?? BEGINS, snapshot.nowMs);
@@ -59,22 +59,21 @@ function whyCancelled(
   { fleet }: NodeSnapshot,
   node: NodeState,
   progress: OSUpgradeProgress,
-  request: OSUpgrade,
+  request: Request,
 ): Refusal | undefined {
-  const { status, spec, metadata } = request;
-  const isCurrent =
-    progress.spec.plan?.rollout === status?.rollout && rolloutKeyOf(spec) === status?.rolloutKey;
+  const { status, rolloutKey, title } = request;
+  const isCurrent = progress.spec.plan?.rollout === status?.rollout && rolloutKey === status?.rolloutKey;
   if (!isCurrent) {
-    const message = `OSUpgrade ${metadata.name} was changed: another rollout takes the place of this one`;
+    const message = `${title} was changed: another rollout takes the place of this one`;
     return { reason: 'RequestChanged', message };
   }
   const claim = claimOf(request);
   const newer =
-    claim === undefined ? undefined : supersededBy(claim, node, fleet.claims, lostNodesOf(request));
+    claim === undefined ? undefined : supersededBy(claim, node, fleet.claims, lostNodesOf(status));
   if (newer !== undefined) return { reason: 'Superseded', message: newer };
   // A retry of a refused object, or one long after: the node may have changed since the plan was made.
-  if (status?.phase !== 'Rejected')
-    return judgeVersionChange(node.version, progress.spec.plan?.targetVersion ?? '');
+  const { plan } = progress.spec;
+  if (status?.phase !== 'Rejected') return plan && request.judgeChange(node, plan);
   return { reason: status.reason ?? 'Rejected', message: status.message ?? 'the request is rejected' };
 }
 
@@ -83,14 +82,15 @@ function whyNotNow(
   { fleet, reserved }: NodeSnapshot,
   node: NodeState,
   progress: OSUpgradeProgress,
-  { spec }: OSUpgrade,
+  { maxUnavailable, selects, fields }: Request,
 ): Refusal | undefined {
   const draining = nodesOf(fleet.progresses, other => other !== progress && hasBegunDraining(other));
   if (draining.has(node.name))
     return { reason: 'OtherPlanRunning', message: 'another plan is being worked on here' };
   return createBudget({
-    maxUnavailable: spec.maxUnavailable,
-    selected: fleet.nodes.filter(other => other === node || isSelected(other, spec.nodeSelector)),
+    maxUnavailable,
+    field: fields.maxUnavailable,
+    selected: fleet.nodes.filter(other => other === node || selects(other)),
     all: fleet.nodes,
     atWork: new Set([...draining, ...reserved]),
     failed: new Set(),

@@ -1,10 +1,5 @@
-import {
-  CORDONED_BY_ANNOTATION,
-  MANAGED_LABEL,
-  type OSUpgrade,
-  type OSUpgradeProgress,
-} from '../../api/monok8s/index.ts';
-import { isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
+import { CORDONED_BY_ANNOTATION, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { isBack, type NodeState } from '../../domain/node-state.ts';
 import {
   gateState,
   hasBegunDraining,
@@ -12,23 +7,24 @@ import {
   isFor,
   isRetryAsked,
   isTerminal,
+  titleOf,
 } from '../../domain/progress.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import type { Fleet } from '../fleet.ts';
-import { decideDrain } from './decide-drain.ts';
+import { type DrainRules, decideDrain } from './decide-drain.ts';
 import { cancellationOf, decideGate } from './decide-gate.ts';
+import { decideMarks } from './decide-marks.ts';
 import type { DecisionPart, NodeAction, NodeDecision, NodeSnapshot } from './decision.ts';
 
 /** Decides what becomes of a node and of the plans on it. */
 export function decideNode(snapshot: NodeSnapshot): NodeDecision {
   const { fleet, name } = snapshot;
-  const progresses = (fleet.progressesByNode.get(name) ?? []).filter(isOurKind);
+  const progresses = (fleet.progressesByNode.get(name) ?? []).filter(isThere);
   const node = fleet.nodesByName.get(name);
-  if (node === undefined)
-    return { actions: progresses.filter(isStranded).map(failUnknownNode), watchPods: false };
+  if (node === undefined) return decideNodeless(snapshot, progresses);
   const parts = [
     ...progresses.map(progress => decideProgress(snapshot, node, progress)),
-    { actions: [...labelActions(node), ...sweepCordon(node, fleet)] },
+    { actions: [...sweepCordon(node, fleet), ...decideMarks(node, fleet)] },
   ];
   const times = parts.flatMap(({ recheckAtMs }) => (recheckAtMs === undefined ? [] : [recheckAtMs]));
   return {
@@ -38,10 +34,18 @@ export function decideNode(snapshot: NodeSnapshot): NodeDecision {
   };
 }
 
+/** The node is gone, or never was: no agent will answer, and what upstream left for it is of no use. */
+function decideNodeless(
+  { name, hasInstance }: NodeSnapshot,
+  progresses: readonly OSUpgradeProgress[],
+): NodeDecision {
+  const instance: NodeAction[] = hasInstance ? [{ type: 'deleteInstance', name }] : [];
+  return { actions: [...progresses.filter(isStranded).map(failUnknownNode), ...instance], watchPods: false };
+}
+
 const NOTHING: DecisionPart = { actions: [] };
 
-const isOurKind = ({ spec, metadata }: OSUpgradeProgress): boolean =>
-  (spec.sourceRef.kind ?? 'OSUpgrade') === 'OSUpgrade' && metadata.deletionTimestamp === undefined;
+const isThere = ({ metadata }: OSUpgradeProgress): boolean => metadata.deletionTimestamp === undefined;
 
 /** No agent will ever answer. What the node itself owns goes with it. */
 const isStranded = (progress: OSUpgradeProgress): boolean =>
@@ -51,12 +55,6 @@ const isHandMade = ({ metadata }: OSUpgradeProgress): boolean =>
   !(metadata.ownerReferences ?? []).some(({ kind }) => kind === 'Node');
 
 const failUnknownNode = (progress: OSUpgradeProgress): NodeAction => ({ type: 'failUnknownNode', progress });
-
-function labelActions(node: NodeState): NodeAction[] {
-  const wanted = isManaged(node);
-  const isLabelled = node.labels[MANAGED_LABEL] === 'true';
-  return wanted === isLabelled ? [] : [{ type: 'label', node, isManaged: wanted }];
-}
 
 /** A cordon of ours without a plan that needs it is taken back, once the node is back. */
 function sweepCordon(node: NodeState, { progresses }: Fleet): NodeAction[] {
@@ -73,30 +71,29 @@ function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpg
   const request = snapshot.fleet.requests.find(candidate => isFor(progress, candidate));
   if (request === undefined) return decideOrphan(snapshot, node, progress);
   if (!isActive(progress)) return NOTHING;
-  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, request.spec.drain);
+  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, request);
   return decideGate(snapshot, node, progress, request);
 }
 
 /** The request is gone: what has begun to drain finishes, the rest goes. What a person made stays. */
 function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {
-  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, DEFAULT_DRAIN);
+  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, ORPHAN);
   const { sourceRef, plan } = progress.spec;
   if (!isHandMade(progress)) return { actions: [{ type: 'delete', progress }] };
   if (plan === undefined)
-    return { actions: [{ type: 'refuse', progress, why: requestNotFound(sourceRef.name) }] };
+    return { actions: [{ type: 'refuse', progress, why: requestNotFound(titleOf(sourceRef)) }] };
   const isEnded = ['Failed', 'Cancelled'].includes(gateState(progress));
-  const why = { reason: 'RequestDeleted', message: `OSUpgrade ${sourceRef.name} was deleted` };
+  const why = { reason: 'RequestDeleted', message: `${titleOf(sourceRef)} was deleted` };
   return isActive(progress) && !isEnded ? cancellationOf(progress, why, snapshot.nowMs) : NOTHING;
 }
 
-const DEFAULT_DRAIN: OSUpgrade['spec']['drain'] = {
-  timeoutSeconds: 1800,
-  force: true,
-  deleteEmptyDirData: true,
-  skip: false,
+/** How a drain whose request is gone goes on. */
+const ORPHAN: DrainRules = {
+  drain: { timeoutSeconds: 1800, force: true, deleteEmptyDirData: true, skip: false },
+  fields: { forcesEviction: { unmanaged: 'spec.drain.force', localData: 'spec.drain.deleteEmptyDirData' } },
 };
 
-const requestNotFound = (name: string): Refusal => ({
+const requestNotFound = (title: string): Refusal => ({
   reason: 'RequestNotFound',
-  message: `there is no OSUpgrade ${name} (spec.sourceRef.name): make it, then delete this object and make it again`,
+  message: `there is no ${title} (spec.sourceRef): make it, then delete this object and make it again`,
 });

@@ -1,5 +1,5 @@
 import type { Gate, OSUpgradeProgress } from '../../api/monok8s/index.ts';
-import type { NodeState } from '../../domain/node-state.ts';
+import type { InstanceState, NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import type { Fleet } from '../fleet.ts';
@@ -29,6 +29,8 @@ export interface DrainView {
 export interface NodeSnapshot {
   readonly name: string;
   readonly fleet: Fleet;
+  /** There is an OSInstance of the node's name. */
+  readonly hasInstance: boolean;
   /** Nodes whose drain this process has just begun, which the caches may not show yet. */
   readonly reserved: ReadonlySet<string>;
   readonly drain: DrainView;
@@ -39,7 +41,20 @@ export interface NodeSnapshot {
 
 /** One write. Each looks at the world once more where a cache may deceive. */
 export type NodeAction =
-  | { readonly type: 'label'; readonly node: NodeState; readonly isManaged: boolean }
+  /** `null` removes a label. */
+  | {
+      readonly type: 'label';
+      readonly node: NodeState;
+      readonly labels: Readonly<Record<string, string | null>>;
+    }
+  /** Makes the node own its OSInstance, and says in it what is done; the latter is left out if it says so already. */
+  | {
+      readonly type: 'instance';
+      readonly node: NodeState;
+      readonly instance: InstanceState;
+      readonly spec?: InstanceState['spec'];
+    }
+  | { readonly type: 'deleteInstance'; readonly name: string }
   | { readonly type: 'gate'; readonly progress: OSUpgradeProgress; readonly gate: Gate }
   | { readonly type: 'cordon'; readonly node: NodeState; readonly progress: OSUpgradeProgress }
   | { readonly type: 'uncordon'; readonly node: NodeState }

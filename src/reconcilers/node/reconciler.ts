@@ -1,3 +1,4 @@
+import { OSINSTANCE_NAMESPACE } from '../../api/openeuler/index.ts';
 import { hasBegunDraining } from '../../domain/progress.ts';
 import type { ControllerContext } from '../context.ts';
 import { carryOutOnNode } from './act.ts';
@@ -12,16 +13,16 @@ const BEHIND_MS = 1000;
 
 /** Makes the reconciler of nodes and of the plans on them. */
 export function createNodeReconciler(context: ControllerContext, sessions: DrainSessions): NodeReconciler {
-  const { fleet, clock, ownWrites } = context;
+  const { fleet, world, clock, ownWrites } = context;
   const reserved = new Set<string>();
 
   const isBehind = (name: string): boolean => {
     const { nodesByName, progressesByNode } = fleet.read();
     const node = nodesByName.get(name);
     const metas = (progressesByNode.get(name) ?? []).map(({ metadata }) => metadata);
-    return [...metas, ...(node === undefined ? [] : [node])].some(object =>
-      ownWrites.isBehind(object.uid, object.resourceVersion),
-    );
+    return [...metas, node, node?.instance]
+      .filter(object => object !== undefined)
+      .some(object => ownWrites.isBehind(object.uid, object.resourceVersion));
   };
 
   const carryOut = async (name: string, action: NodeAction): Promise<void> => {
@@ -44,6 +45,7 @@ export function createNodeReconciler(context: ControllerContext, sessions: Drain
     const decision = decideNode({
       name,
       fleet: fleet.read(),
+      hasInstance: world.instances.get({ name, namespace: OSINSTANCE_NAMESPACE }) !== undefined,
       reserved,
       drain: sessions.view(name),
       nowMs,

@@ -49,11 +49,11 @@ const adopted = (made: OSUpgradeProgress): OSUpgradeProgress => ({
 });
 
 const cases: Case[] = [
-  { name: 'an agent came: labelled', nodes: [node('n1', { labels: {} })], actions: ['label true'] },
+  { name: 'an agent came: labelled', nodes: [node('n1', { labels: {} })], actions: ['label managed'] },
   {
     name: 'an agent went: label removed',
     nodes: [node('n1', { hasAgentPod: false })],
-    actions: ['label false'],
+    actions: ['label managed-'],
   },
   {
     name: 'an agent that has not reported yet',
@@ -544,7 +544,9 @@ function withoutOwner(name: string): ReturnType<typeof pod> {
 function inShort(action: NodeAction): string {
   switch (action.type) {
     case 'label':
-      return `label ${action.isManaged}`;
+      return `label ${Object.entries(action.labels)
+        .map(([name, value]) => `${name.replace(/.*\//, '')}${value === null ? '-' : ''}`)
+        .join(' ')}`;
     case 'gate':
       return `gate ${action.gate.state} ${action.gate.attempt} ${action.gate.reason}`;
     case 'evict':
@@ -566,6 +568,7 @@ describe('decideNode', () => {
       const decision = decideNode({
         name: 'n1',
         fleet: fleet(nodes, requests, progresses),
+        hasInstance: false,
         reserved: new Set(want.reserved),
         drain: want.drain ?? { asked: NO_EVICTIONS },
         nowMs: NOW_MS,

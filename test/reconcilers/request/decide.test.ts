@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import type { OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
 import type { NodeState } from '../../../src/domain/node-state.ts';
-import { decideRequest } from '../../../src/reconcilers/osupgrade/decide.ts';
-import type { CatalogAnswer } from '../../../src/reconcilers/osupgrade/decision.ts';
-import { ago, controlPlane, fleet, IMAGE, NOW_MS, node, progress, request } from '../objects.ts';
+import { decideRequest } from '../../../src/reconcilers/request/decide.ts';
+import type { CatalogAnswer } from '../../../src/reconcilers/request/decision.ts';
+import { createTargetSource } from '../../../src/reconcilers/request/target-source.ts';
+import { ago, controlPlane, fleet, IMAGE, NOW_MS, node, progress, request, requestOf } from '../objects.ts';
 
 interface Case {
   readonly name: string;
@@ -650,14 +651,22 @@ const cases: Case[] = [
   },
 ];
 
+/** The request as the controller looks at it. */
+function asked(subject: OSUpgrade, catalog: CatalogAnswer = { state: 'reading' }) {
+  const one = { get: () => subject, list: () => [subject] };
+  const none = { get: () => undefined, list: () => [] };
+  const request = requestOf(subject);
+  const targets = createTargetSource({ upgrades: one, oses: none }, { answer: () => catalog });
+  return { request, ...targets.answer(request) };
+}
+
 describe('decideRequest', () => {
   for (const want of cases) {
     it(want.name, () => {
       const { request: subject = request('up'), nodes = [], progresses = [], others = [] } = want;
       const decision = decideRequest({
-        request: subject,
+        ...asked(subject, want.catalog),
         fleet: fleet(nodes, [subject, ...others], progresses),
-        catalog: want.catalog ?? { state: 'reading' },
         serverVersion: want.serverVersion ?? 'v1.36.3',
         nowMs: NOW_MS,
         defaultZone: 'UTC',
@@ -692,22 +701,21 @@ describe('decideRequest', () => {
   it('decides the same again: nothing is written when nothing changed', () => {
     const subject = request('up');
     const snapshot = {
-      catalog: { state: 'reading' },
       serverVersion: 'v1.36.3',
       nowMs: NOW_MS,
       defaultZone: 'UTC',
-    } as const;
+    };
     const progresses = [progress({ on: 'n1', status: { phase: 'Downloading', attempt: 1 } })];
     const first = decideRequest({
       ...snapshot,
-      request: subject,
+      ...asked(subject),
       fleet: fleet(three, [subject], progresses),
     });
     const again = { ...subject, status: first.status };
     const second = decideRequest({
       ...snapshot,
       nowMs: NOW_MS + 60_000,
-      request: again,
+      ...asked(again),
       fleet: fleet(three, [again], progresses),
     });
     expect(second.status).to.deep.equal(first.status);

@@ -1,12 +1,10 @@
-import type { OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
-import { rolloutKeyOf } from '../../domain/rollout-key.ts';
+import type { AnyStatus, Request } from '../../domain/request.ts';
 import { decideNodes, refuseAll } from './decide-nodes.ts';
 import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
 import { pendingStatus, rejectedStatus } from './status.ts';
 
 /** Another rollout begins when a field changes that changes plans. */
-export function beginRollout({ spec, status }: OSUpgrade, nowMs: number): OSUpgradeStatus {
-  const rolloutKey = rolloutKeyOf(spec);
+export function beginRollout({ rolloutKey, status }: Request, nowMs: number): AnyStatus {
   if (status?.rolloutKey === rolloutKey) return status;
   return {
     rollout: (status?.rollout ?? 0) + 1,
@@ -17,40 +15,47 @@ export function beginRollout({ spec, status }: OSUpgrade, nowMs: number): OSUpgr
   };
 }
 
-const isRejected = ({ metadata, spec, status }: OSUpgrade): boolean =>
+const isRejected = ({ metadata, status, rolloutKey }: Request): boolean =>
   status?.phase === 'Rejected' &&
-  status.rolloutKey === rolloutKeyOf(spec) &&
+  status.rolloutKey === rolloutKey &&
   status.observedGeneration === metadata.generation;
 
-/** A catalog elsewhere was refused: it is corrected there, and applying the same request again changes nothing. */
-const isRefusedElsewhere = ({ spec, status }: OSUpgrade): boolean =>
-  status?.image === undefined && spec.catalog.inline === undefined;
+/** What was refused lies elsewhere: it is corrected there, and applying the same request again changes nothing. */
+const isRefusedElsewhere = ({ request, isReadElsewhere }: Asked): boolean =>
+  request.status?.image === undefined && isReadElsewhere;
+
+type Asked = Pick<RequestSnapshot, 'request' | 'isReadElsewhere'>;
 
 /** A rejected request stays so until a person changes what is wrong: else it would begin by itself some day. */
-export const isSettledRejection = (request: OSUpgrade): boolean =>
-  isRejected(request) && request.status?.reason !== 'VersionUnknown' && !isRefusedElsewhere(request);
+export const isSettledRejection = (asked: Asked): boolean =>
+  isRejected(asked.request) &&
+  asked.request.status?.reason !== 'VersionUnknown' &&
+  !isRefusedElsewhere(asked);
 
 /** Decides what becomes of a request. */
 export function decideRequest(snapshot: RequestSnapshot): RequestDecision {
-  const { request, nowMs, catalog } = snapshot;
+  const { request, nowMs, answer } = snapshot;
   const base = beginRollout(request, nowMs);
   const settled = { request, base, nowMs };
-  const isAwaited = isRejected(request) && isRefusedElsewhere(request) && catalog.state === 'reading';
-  if (isSettledRejection(request) || isAwaited) {
+  const isAwaited = isRejected(request) && isRefusedElsewhere(snapshot) && answer.state === 'reading';
+  if (isSettledRejection(snapshot) || isAwaited) {
     const why = { reason: base.reason ?? '', message: base.message ?? '' };
     return { ...NO_WRITES, status: base, refused: refuseAll(snapshot, why) };
   }
-  const image = base.image ?? (catalog.state === 'resolved' ? catalog.image : undefined);
-  if (image !== undefined) return decideNodes(snapshot, { ...base, image });
-  switch (catalog.state) {
+  switch (answer.state) {
+    case 'resolved': {
+      const { image, target } = answer;
+      const pinned = image === undefined ? {} : { image, resolvedVersion: image.version };
+      return decideNodes(snapshot, { ...base, ...pinned }, target);
+    }
     case 'refused':
       return {
         ...NO_WRITES,
-        status: rejectedStatus(settled, catalog),
-        refused: refuseAll(snapshot, catalog),
+        status: rejectedStatus(settled, answer),
+        refused: refuseAll(snapshot, answer),
       };
     case 'unreadable':
-      return { ...NO_WRITES, status: pendingStatus(settled, catalog) };
+      return { ...NO_WRITES, status: pendingStatus(settled, answer) };
     default: {
       const why = { reason: 'CatalogReading', message: 'the catalog is being read' };
       return { ...NO_WRITES, status: pendingStatus(settled, why) };

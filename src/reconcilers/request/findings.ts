@@ -3,7 +3,8 @@ import type { NodeCounts } from '../../api/request-status.ts';
 import { list } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { gateState, isAtGate } from '../../domain/progress.ts';
-import type { NodeVerdict } from '../../domain/rollout.ts';
+import type { FieldNames } from '../../domain/request.ts';
+import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 
 /** One condition without its times. */
@@ -25,6 +26,7 @@ export interface Work {
   readonly troubles: readonly Refusal[];
   /** Paused, or outside the window. */
   readonly hold: Refusal | undefined;
+  readonly fields: FieldNames;
 }
 
 /** What nodes wait for that does not come by itself while others have failed. */
@@ -35,9 +37,9 @@ const BEHIND_FAILED: readonly (string | undefined)[] = [
 ];
 
 /** Whether anything goes on by itself, and what. */
-export function progressingOf({ verdicts, hold }: Work, counts: NodeCounts): Finding {
+export function progressingOf({ verdicts, hold, fields }: Work, counts: NodeCounts): Finding {
   if (counts.total === 0)
-    return no('NoNodes', 'spec.nodeSelector selects no node yet; nodes that join are upgraded');
+    return no('NoNodes', `${fields.nodeSelector} selects no node yet; nodes that join are upgraded`);
   const superseded = verdicts.filter(({ reason }) => reason === 'Superseded').length;
   if (superseded === counts.total)
     return no(
@@ -49,7 +51,7 @@ export function progressingOf({ verdicts, hold }: Work, counts: NodeCounts): Fin
     const [first] = verdicts.filter(({ state }) => state === 'waiting');
     if (hold !== undefined) return no(hold.reason, hold.message);
     if (counts.failed > 0 && BEHIND_FAILED.includes(first?.reason)) {
-      const more = first?.reason === 'BudgetExhausted' ? ', or raise spec.maxUnavailable' : '';
+      const more = first?.reason === 'BudgetExhausted' ? `, or raise ${fields.maxUnavailable}` : '';
       return no('NodesFailed', `${first?.message}: retry or repair the failed nodes${more}`);
     }
     return yes(first?.reason ?? '', `waits: ${first?.message ?? ''}`);
@@ -82,7 +84,7 @@ const namesOf = (verdicts: readonly NodeVerdict[], state: NodeVerdict['state']):
   list(verdicts.filter(entry => entry.state === state).map(({ node }) => node.name));
 
 /** What a person should look at, the worst first. */
-export function degradedOf({ verdicts, troubles }: Work): Finding {
+export function degradedOf({ verdicts, troubles }: Pick<Work, 'verdicts' | 'troubles'>): Finding {
   const failed = verdicts.filter(({ state }) => state === 'failed');
   const missing = verdicts.filter(({ reason }) => reason === 'AgentMissing');
   const drifted = verdicts.filter(({ state }) => state === 'drifted');

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { StalledError, TransientError } from '../../../src/domain/errors.ts';
 import type { KubeClient } from '../../../src/kube/types.ts';
-import { createCatalogSource } from '../../../src/reconcilers/osupgrade/catalog-source.ts';
+import { createCatalogSource } from '../../../src/reconcilers/request/catalog-source.ts';
 import { catalogOf } from '../fleet-fixture.ts';
 import { request } from '../objects.ts';
 

@@ -1,25 +1,24 @@
-import type { OSUpgradeStatus, PinnedImage } from '../../api/monok8s/index.ts';
 import { ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
-import { nodesOf } from '../../domain/budget.ts';
+import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
+import { allowedUnavailable, nodesOf } from '../../domain/budget.ts';
 import { type Hold, holdOf } from '../../domain/hold.ts';
-import { isSelected, type NodeState } from '../../domain/node-state.ts';
+import type { NodeState } from '../../domain/node-state.ts';
 import { claimOf, lostNodesOf, newerThan, supersededBy } from '../../domain/ownership.ts';
-import { hasActed, hasBegunDraining, isActive, isFor } from '../../domain/progress.ts';
-import { chooseNodes, judgeNode, type NodeVerdict } from '../../domain/rollout.ts';
+import { hasActed, hasBegunDraining, isActive, isFor, titleOf } from '../../domain/progress.ts';
+import type { AnyStatus, Target } from '../../domain/request.ts';
+import { type Choice, chooseNodes } from '../../domain/rollout.ts';
 import { rolloutMark } from '../../domain/rollout-key.ts';
 import { type Silence, silenceOf } from '../../domain/silence.ts';
+import { judgeNode, type NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
 import { acceptedStatus, pendingStatus, rejectedStatus } from './status.ts';
 
-/** Decides what becomes of a request whose image is known: what each node gets, or why none gets anything. */
-export function decideNodes(
-  snapshot: RequestSnapshot,
-  base: OSUpgradeStatus & { image: PinnedImage },
-): RequestDecision {
-  const { request, fleet, nowMs } = snapshot;
-  const settled = { request, base: { ...base, resolvedVersion: base.image.version }, nowMs };
-  const timing = holdOf(request.spec, nowMs, snapshot.defaultZone);
+/** Decides what becomes of a request whose target is known: what each node gets, or why none gets anything. */
+export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: Target): RequestDecision {
+  const { request, nowMs } = snapshot;
+  const settled = { request, base, nowMs };
+  const timing = holdOf(request, nowMs, snapshot.defaultZone);
   const wasAccepted = base.phase === 'Accepted';
   if (!wasAccepted && timing.refusal !== undefined && isMistake(timing.refusal)) {
     return {
@@ -28,7 +27,7 @@ export function decideNodes(
       refused: refuseAll(snapshot, timing.refusal),
     };
   }
-  const judged = judgeAll(snapshot, base);
+  const judged = judgeAll(snapshot, base, target);
   const refusal = refusalOfAll(judged);
   if (refusal !== undefined) {
     return {
@@ -38,37 +37,56 @@ export function decideNodes(
     };
   }
   const waitsFor = wasAccepted ? undefined : otherRequestsDrain(snapshot, judged);
-  const { verdicts, chosen } = chooseNodes(judged, {
-    target: base.image.version,
-    serverVersion: snapshot.serverVersion,
-    hold: waitsFor ?? timing.refusal,
+  const choice = choose(snapshot, judged, target, waitsFor ?? timing.refusal);
+  const { verdicts, chosen } = choice;
+  const silences = verdicts.map(entry => silenceOfVerdict(entry, nowMs));
+  const troubles = silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]));
+  const input = { ...settled, target, verdicts, troubles, hold: timing.refusal };
+  const recheckAtMs = earliest({ timing, silences, choice, nowMs });
+  return {
+    status: waitsFor === undefined ? acceptedStatus(input) : pendingStatus(settled, waitsFor, verdicts),
+    plans: chosen,
+    refused: refuseHandMade(verdicts),
+    unmarked: unmarkedOf(verdicts, request.metadata.uid, base.rollout ?? 0),
+    turns: request.pace.isSerial && waitsFor === undefined ? turnsOf(choice) : [],
+    ...(recheckAtMs === undefined ? {} : { recheckAtMs }),
+  };
+}
+
+function turnsOf({ verdicts, batch }: Choice): RequestDecision['turns'] {
+  const names = new Set(batch.map(({ name }) => name));
+  return verdicts
+    .filter(({ node, lost }) => lost === undefined && names.has(node.name) !== SERIAL_LABEL in node.labels)
+    .map(({ node }) => ({ node, isInBatch: names.has(node.name) }));
+}
+
+const isMistake = ({ reason }: Refusal): boolean => reason !== 'Paused' && reason !== 'WindowClosed';
+
+function choose(
+  { request, fleet, serverVersion, nowMs }: RequestSnapshot,
+  judged: readonly NodeVerdict[],
+  target: Target,
+  hold: Refusal | undefined,
+): Choice {
+  const { maxUnavailable, pace, followsControlPlane } = request;
+  return chooseNodes(judged, {
+    target: target.version,
+    serverVersion,
+    hold,
+    followsControlPlane,
+    pace: { ...pace, batchSize: allowedUnavailable(maxUnavailable, judged.length), nowMs },
     budget: {
-      maxUnavailable: request.spec.maxUnavailable,
+      maxUnavailable,
+      field: request.fields.maxUnavailable,
       selected: judged.map(({ node }) => node),
       all: fleet.nodes,
       atWork: nodesOf(fleet.progresses, isActive),
       failed: new Set(judged.filter(({ state }) => state === 'failed').map(({ node }) => node.name)),
     },
   });
-  const silences = verdicts.map(entry => silenceOfVerdict(entry, nowMs));
-  const troubles = silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]));
-  const input = { ...settled, verdicts, troubles, hold: timing.refusal };
-  const recheckAtMs = earliest(timing, silences, verdicts, nowMs);
-  return {
-    status: waitsFor === undefined ? acceptedStatus(input) : pendingStatus(settled, waitsFor, verdicts),
-    plans: chosen,
-    refused: refuseHandMade(verdicts),
-    unmarked: unmarkedOf(verdicts, request.metadata.uid, base.rollout ?? 0),
-    ...(recheckAtMs === undefined ? {} : { recheckAtMs }),
-  };
 }
 
-const isMistake = ({ reason }: Refusal): boolean => reason !== 'Paused' && reason !== 'WindowClosed';
-
-function judgeAll(
-  { request, fleet }: RequestSnapshot,
-  base: OSUpgradeStatus & { image: PinnedImage },
-): NodeVerdict[] {
+function judgeAll({ request, fleet }: RequestSnapshot, base: AnyStatus, target: Target): NodeVerdict[] {
   const ours = fleet.progresses.filter(progress => isFor(progress, request));
   const ofRollout = ours.filter(({ spec }) => spec.plan?.rollout === base.rollout);
   const planless = ours.filter(
@@ -76,19 +94,18 @@ function judgeAll(
   );
   const byNode = Map.groupBy(ofRollout, ({ spec }) => spec.nodeName);
   const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
-  const claim = claimOf({ ...request, status: { ...base, phase: 'Accepted' } });
+  const claim = claimOf({ ...request, isTargetKnown: true, status: { ...base, phase: 'Accepted' } });
   // Once for all nodes: most claims are those of requests that were done long ago.
   const rivals = claim === undefined ? [] : newerThan(claim, fleet.claims);
   const isSameRollout = request.status?.rollout === base.rollout;
-  const lost = isSameRollout ? lostNodesOf(request) : new Set<string>();
+  const lost = isSameRollout ? lostNodesOf(request.status) : new Set<string>();
   const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
   return fleet.nodes
-    .filter(
-      node => isSelected(node, request.spec.nodeSelector) || byNode.has(node.name) || handMade.has(node.name),
-    )
+    .filter(node => request.selects(node) || byNode.has(node.name) || handMade.has(node.name))
     .map(node =>
       judgeNode(node, {
-        target: base.image.version,
+        ...request,
+        target,
         isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
         supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, rivals, lost)),
         progressesOf: ({ name }) => byNode.get(name) ?? [],
@@ -99,12 +116,10 @@ function judgeAll(
     );
 }
 
-const REFUSALS = ['Downgrade', 'VersionSkew', 'VersionUnknown'];
-
 /** The reason why a request can be done on none of its nodes, if that is so. */
 function refusalOfAll(verdicts: readonly NodeVerdict[]): Refusal | undefined {
   const [first] = verdicts;
-  if (first === undefined || !verdicts.every(({ reason }) => REFUSALS.includes(reason))) return undefined;
+  if (first === undefined || !verdicts.every(({ isRefused }) => isRefused)) return undefined;
   const { reason, message, node } = first;
   const again =
     reason === 'VersionUnknown' ? '' : '; then change this request, or delete it and apply it again';
@@ -122,7 +137,7 @@ function otherRequestsDrain(
   const { sourceRef, nodeName } = busy.spec;
   return {
     reason: 'WaitingForOtherRequest',
-    message: `${nodeName} is being drained or rebooted for ${sourceRef.kind ?? 'OSUpgrade'} ${sourceRef.name}: this begins when that has ended`,
+    message: `${nodeName} is being drained or rebooted for ${titleOf(sourceRef)}: this begins when that has ended`,
   };
 }
 
@@ -147,16 +162,19 @@ const silenceOfVerdict = ({ state, progress, node }: NodeVerdict, nowMs: number)
 
 const SERVER_VERSION_CHECK_MS = 30_000;
 
+interface Times {
+  readonly timing: Hold;
+  readonly silences: readonly Silence[];
+  readonly choice: Choice;
+  readonly nowMs: number;
+}
+
 /** Nothing tells when the API server was upgraded, so that alone is asked for. */
-function earliest(
-  timing: Hold,
-  silences: readonly Silence[],
-  verdicts: readonly NodeVerdict[],
-  nowMs: number,
-): number | undefined {
-  const waitsForServer = verdicts.some(({ reason }) => reason === 'ApiServerOlder');
+function earliest({ timing, silences, choice, nowMs }: Times): number | undefined {
+  const waitsForServer = choice.verdicts.some(({ reason }) => reason === 'ApiServerOlder');
   const times = [
     timing.changesAtMs,
+    choice.nextBatchAtMs,
     ...silences.map(({ checkAtMs }) => checkAtMs),
     waitsForServer ? nowMs + SERVER_VERSION_CHECK_MS : undefined,
   ].filter(ms => ms !== undefined);

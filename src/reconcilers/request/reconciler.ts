@@ -1,57 +1,58 @@
-import type { OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
+import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import type { ControllerContext } from '../context.ts';
-import { carryOut } from './act.ts';
-import type { CatalogSource } from './catalog-source.ts';
-import { beginRollout, decideRequest, isSettledRejection } from './decide.ts';
+import { carryOut, subjectOf } from './act.ts';
+import { decideRequest } from './decide.ts';
 import type { RequestSnapshot } from './decision.ts';
 import { createExpectations } from './expectations.ts';
+import { findByKey } from './request-key.ts';
+import type { TargetSource } from './target-source.ts';
 
 /** Works on one request; resolves to the delay after which it is to be looked at again, if any. */
-export type RequestReconciler = (name: string) => Promise<number | undefined>;
+export type RequestReconciler = (key: string) => Promise<number | undefined>;
 
 const BEHIND_MS = 1000;
 const SERVER_VERSION_AGE_MS = 25_000;
 
 /**
- * Makes the reconciler of `OSUpgrade`. One call at a time: the budget of one request counts what the one before has
- * just begun.
+ * Makes the reconciler of requests of both APIs. One call at a time: the budget of one request counts what the one
+ * before has just begun.
  */
 export function createRequestReconciler(
   context: ControllerContext,
-  catalogs: CatalogSource,
+  targets: TargetSource,
 ): RequestReconciler {
   const { world, fleet, clock, ownWrites } = context;
   const expectations = createExpectations(context);
   const serverVersion = createServerVersion(context);
 
-  const gather = async (request: OSUpgrade): Promise<RequestSnapshot> => {
-    const isKnown = beginRollout(request, 0).image !== undefined || isSettledRejection(request);
-    return {
-      request,
-      catalog: isKnown ? { state: 'reading' } : catalogs.answer(request),
-      serverVersion: await serverVersion(),
-      // Last, so that nothing is older than it.
-      fleet: fleet.read(),
-      nowMs: clock.nowMs(),
-      defaultZone: context.timeZone,
-    };
-  };
+  const gather = async (request: Request): Promise<RequestSnapshot> => ({
+    request,
+    ...targets.answer(request),
+    serverVersion: request.followsControlPlane ? await serverVersion() : '',
+    // Last, so that nothing is older than it.
+    fleet: fleet.read(),
+    nowMs: clock.nowMs(),
+    defaultZone: context.timeZone,
+  });
 
-  return async name => {
-    const cached = world.requests.get({ name });
+  return async key => {
+    const cached = findByKey(world, key);
     if (cached === undefined || cached.metadata.deletionTimestamp !== undefined) return undefined;
     if (ownWrites.isBehind(cached.metadata.uid, cached.metadata.resourceVersion)) return BEHIND_MS;
     const mayPlan = await expectations.areMet();
     const snapshot = await gather(cached);
-    const decision = decideRequest(snapshot);
-    await carryOut(context, expectations, cached, mayPlan ? decision : { ...decision, plans: [] });
-    announce(context, cached, decision.status);
-    if (!mayPlan && decision.plans.length > 0) return BEHIND_MS;
-    return decision.recheckAtMs === undefined
-      ? undefined
-      : Math.max(0, decision.recheckAtMs - snapshot.nowMs);
+    const decided = decideRequest(snapshot);
+    const decision = mayPlan ? decided : { ...decided, plans: [], turns: [] };
+    const target = targetOf(snapshot);
+    await carryOut(context, expectations, cached, { decision, target });
+    announce(context, cached, decision.status, target);
+    if (!mayPlan && decided.plans.length > 0) return BEHIND_MS;
+    return decided.recheckAtMs === undefined ? undefined : Math.max(0, decided.recheckAtMs - snapshot.nowMs);
   };
 }
+
+const targetOf = ({ answer }: RequestSnapshot): Target | undefined =>
+  answer.state === 'resolved' ? answer.target : undefined;
 
 /** Nothing tells when the API server was upgraded: asked for again when a decision is made and the answer is old. */
 function createServerVersion({ client, clock, signal }: ControllerContext): () => Promise<string> {
@@ -68,13 +69,18 @@ function createServerVersion({ client, clock, signal }: ControllerContext): () =
 /** Tells in an Event and the log what changed for a person. */
 function announce(
   { events, log }: ControllerContext,
-  { metadata, apiVersion, kind, status }: OSUpgrade,
-  next: OSUpgradeStatus,
+  request: Request,
+  next: AnyStatus,
+  target: Target | undefined,
 ): void {
-  const about = { apiVersion, kind, name: metadata.name, uid: metadata.uid };
+  const { title, status } = request;
+  const about = subjectOf(request);
   const { phase, reason = '', message = '' } = next;
+  const note = target?.note;
+  if (note !== undefined && next.rollout !== status?.rollout && phase === 'Accepted')
+    events.record(about, 'Warning', note.reason, note.message);
   if (phase !== status?.phase || reason !== status?.reason) {
-    log.info('request changed', { request: metadata.name, phase, reason, detail: message });
+    log.info('request changed', { request: title, phase, reason, detail: message });
     events.record(about, phase === 'Rejected' ? 'Warning' : 'Normal', reason, message);
   }
   for (const type of ['Degraded', 'Superseded']) {
@@ -82,11 +88,7 @@ function announce(
     const after = next.conditions?.find(condition => condition.type === type);
     if (after?.status !== 'True' || phase === 'Rejected') continue;
     if (before?.status === 'True' && before.reason === after.reason) continue;
-    log.warn('request needs attention', {
-      request: metadata.name,
-      reason: after.reason,
-      detail: after.message,
-    });
+    log.warn('request needs attention', { request: title, reason: after.reason, detail: after.message });
     events.record(about, 'Warning', after.reason, after.message);
   }
 }

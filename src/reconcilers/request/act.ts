@@ -1,16 +1,13 @@
-import {
-  type OSUpgrade,
-  type OSUpgradeProgress,
-  type OSUpgradeStatus,
-  ROLLOUT_ANNOTATION,
-} from '../../api/monok8s/index.ts';
+import { type NodePlan, type OSUpgradeProgress, ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
+import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { messageOf, reasonOf, TransientError } from '../../domain/errors.ts';
 import { mergePatchOf } from '../../domain/merge-patch.ts';
 import type { NodeState } from '../../domain/node-state.ts';
-import type { NodeVerdict } from '../../domain/rollout.ts';
+import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import { progressNameOf, rolloutMark } from '../../domain/rollout-key.ts';
-import { NODES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
+import type { NodeVerdict } from '../../domain/verdict.ts';
+import { NODES, OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
 import type { RequestDecision } from './decision.ts';
@@ -21,35 +18,39 @@ import { planOf, progressBody, refusedPlan } from './plan-body.ts';
 export async function carryOut(
   context: ControllerContext,
   expectations: Expectations,
-  request: OSUpgrade,
-  decision: RequestDecision,
+  request: Request,
+  { decision, target }: { readonly decision: RequestDecision; readonly target: Target | undefined },
 ): Promise<void> {
   await writeStatus(context, request, decision.status);
-  const plan = planOf(request, decision.status);
+  const { rollout = 0 } = decision.status;
   for (const { progress, reason, message } of decision.refused) {
     const since = toTimestamp(context.clock.nowMs());
-    await adopt(context, expectations, {
-      request,
-      plan: refusedPlan(plan, { reason, message }, since),
-      progress,
-    });
+    const plan = refusedPlan(target, rollout, { reason, message, since });
+    await adopt(context, expectations, { request, plan, progress });
   }
-  const mark = rolloutMark(request.metadata.uid, decision.status.rollout ?? 0);
+  const mark = rolloutMark(request.metadata.uid, rollout);
   for (const node of decision.unmarked) await markNode(context, node, mark);
+  for (const turn of decision.turns) await labelSerial(context, turn);
+  if (target === undefined) return;
+  const plan = planOf(target, rollout);
   for (const verdict of decision.plans) await givePlan(context, expectations, { request, plan, verdict });
 }
 
 async function writeStatus(
   context: ControllerContext,
-  request: OSUpgrade,
-  status: OSUpgradeStatus,
+  { kind, metadata, status: before }: Request,
+  status: AnyStatus,
 ): Promise<void> {
-  const change = mergePatchOf(request.status ?? {}, status);
+  const change = mergePatchOf(before ?? {}, status);
   if (change === undefined) return;
-  const { name, uid, resourceVersion } = request.metadata;
+  const { uid, resourceVersion } = metadata;
   const body = { metadata: { uid, resourceVersion }, status: change };
   const bounds = { signal: context.signal };
-  const patched = context.client.patchStatus(OSUPGRADES, { name }, { type: 'merge', body }, bounds);
+  const patch = { type: 'merge' as const, body };
+  const patched =
+    kind === 'OS'
+      ? context.client.patchStatus(OSES, metadata, patch, bounds)
+      : context.client.patchStatus(OSUPGRADES, metadata, patch, bounds);
   const written = await patched.catch(asTransientIfGone);
   context.ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
 }
@@ -61,8 +62,8 @@ function asTransientIfGone(error: unknown): never {
 }
 
 interface PlanToGive {
-  readonly request: OSUpgrade;
-  readonly plan: ReturnType<typeof planOf>;
+  readonly request: Request;
+  readonly plan: NodePlan;
   readonly verdict: NodeVerdict;
 }
 
@@ -74,15 +75,9 @@ async function givePlan(
   const name =
     handMade?.metadata.name ?? (await createProgress(context, expectations, { request, plan, node }));
   if (handMade !== undefined) await adopt(context, expectations, { request, plan, progress: handMade });
-  context.log.info('plan given to node', { request: request.metadata.name, node: node.name, progress: name });
-  const about = {
-    apiVersion: request.apiVersion,
-    kind: request.kind,
-    name: request.metadata.name,
-    uid: request.metadata.uid,
-  };
+  context.log.info('plan given to node', { request: request.title, node: node.name, progress: name });
   context.events.record(
-    about,
+    subjectOf(request),
     'Normal',
     'PlanCreated',
     `${node.name} is to run ${plan.targetVersion}: ${name}`,
@@ -130,6 +125,24 @@ async function adopt(
   expectations.expect(name);
   const written = await client.patch(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body }, bounds);
   ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
+}
+
+/** What Events about a request are about. */
+export const subjectOf = ({ apiVersion, kind, metadata: { name, namespace, uid } }: Request) => ({
+  apiVersion,
+  kind,
+  name,
+  uid,
+  ...(namespace === undefined ? {} : { namespace }),
+});
+
+/** The node belongs to the batch that a serial request works through, as upstream's scripts see it. */
+async function labelSerial(
+  { client, signal }: ControllerContext,
+  { node, isInBatch }: RequestDecision['turns'][number],
+): Promise<void> {
+  const body = { metadata: { uid: node.uid, labels: { [SERIAL_LABEL]: isInBatch ? '' : null } } };
+  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
 }
 
 /** We alone write this annotation, so the node's own changes meanwhile do not matter. */

@@ -1,7 +1,7 @@
-import type { OSUpgrade, OSUpgradeStatus } from '../../api/monok8s/index.ts';
 import type { NodeCounts, SkippedNode } from '../../api/request-status.ts';
 import { MAX_SKIPPED } from '../../domain/ownership.ts';
-import type { NodeVerdict } from '../../domain/rollout.ts';
+import type { AnyStatus, Request, Target } from '../../domain/request.ts';
+import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import {
   degradedOf,
@@ -16,9 +16,9 @@ import {
 
 /** What every status of a request is made from. */
 export interface StatusInput {
-  readonly request: OSUpgrade;
+  readonly request: Request;
   /** The status of this rollout so far. */
-  readonly base: OSUpgradeStatus;
+  readonly base: AnyStatus;
   readonly nowMs: number;
 }
 
@@ -27,7 +27,7 @@ export const rejectedStatus = (
   input: StatusInput,
   why: Refusal,
   verdicts: readonly NodeVerdict[] = [],
-): OSUpgradeStatus =>
+): AnyStatus =>
   assemble(input, { phase: 'Rejected', ...why }, verdicts, {
     Progressing: no(why.reason, why.message),
     Complete: no(why.reason),
@@ -40,7 +40,7 @@ export const pendingStatus = (
   input: StatusInput,
   why: Refusal,
   verdicts: readonly NodeVerdict[] = [],
-): OSUpgradeStatus =>
+): AnyStatus =>
   assemble(input, { phase: 'Pending', ...why }, verdicts, {
     Progressing: yes(why.reason, why.message),
     Complete: no(why.reason),
@@ -49,13 +49,15 @@ export const pendingStatus = (
   });
 
 /** What an accepted request's status is made from. */
-export interface AcceptedInput extends StatusInput, Work {}
+export interface AcceptedInput extends StatusInput, Omit<Work, 'fields'> {
+  readonly target: Target;
+}
 
 /** Its nodes are worked on, or done. */
-export function acceptedStatus(input: AcceptedInput): OSUpgradeStatus {
+export function acceptedStatus(input: AcceptedInput): AnyStatus {
   const counts = countsOf(input.verdicts);
-  const progressing = progressingOf(input, counts);
-  const done = `${counts.updated} of ${counts.total} nodes run ${input.base.resolvedVersion ?? ''}`;
+  const progressing = progressingOf({ ...input, fields: input.request.fields }, counts);
+  const done = `${counts.updated} of ${counts.total} nodes run ${input.target.version}`;
   const message = progressing.message === '' ? done : `${done}; ${progressing.message}`;
   const isComplete = progressing.reason === 'Complete';
   return assemble(input, { phase: 'Accepted', reason: progressing.reason, message }, input.verdicts, {
@@ -86,7 +88,7 @@ function assemble(
   outcome: Outcome,
   verdicts: readonly NodeVerdict[],
   findings: Findings,
-): OSUpgradeStatus {
+): AnyStatus {
   const { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion } = base;
   const skipped = skippedOf(verdicts);
   const keep = { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion };
@@ -103,10 +105,7 @@ function assemble(
   };
 }
 
-type Kept = Pick<
-  OSUpgradeStatus,
-  'rollout' | 'rolloutKey' | 'rolloutStartedAt' | 'image' | 'resolvedVersion'
->;
+type Kept = Pick<AnyStatus, 'rollout' | 'rolloutKey' | 'rolloutStartedAt' | 'image' | 'resolvedVersion'>;
 
 const withoutAbsent = (fields: { [Name in keyof Kept]-?: Kept[Name] | undefined }): Kept =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
