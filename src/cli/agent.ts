@@ -2,11 +2,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
 import type { Command } from 'commander';
+import type { Logger } from 'winston';
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { runAgent } from '../agent/agent.ts';
 import { AgentConfig } from '../agent/config.ts';
+import { createSystemLog, type SystemLog } from '../agent/host/system-log.ts';
 import { AGENT_NAME } from '../api/monok8s/index.ts';
 import { systemClock } from '../domain/clock.ts';
 import { errnoOf } from '../domain/errno.ts';
@@ -52,6 +54,7 @@ async function serve(
 ): Promise<void> {
   const config = await readAgentConfig(file, hostRoot ?? process.env.HOST_ROOT);
   const log = createProgramLog(process.env.LOG_LEVEL);
+  const systemLog = addSystemLog(log, config.hostRoot);
   const name = nodeName ?? process.env.NODE_NAME ?? hostname();
   const client = createKubeClient(await loadConnection({ kubeconfig, environment: process.env }), {
     log,
@@ -77,7 +80,21 @@ async function serve(
     log.info('agent ends', { nodeName: name });
   } finally {
     await client.close();
+    await systemLog.close();
   }
+}
+
+/** Lets the host's own log have what this one has. */
+function addSystemLog(log: Logger, hostRoot: string): SystemLog {
+  const systemLog = createSystemLog({
+    hostRoot,
+    onRoute: (route, trouble) => {
+      if (route) log.info('lines go to the system log of the node too', { route });
+      else log.warn('system log of the node takes no lines', { reason: 'SystemLogMissing', error: trouble });
+    },
+  });
+  log.add(systemLog.transport);
+  return systemLog;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { errnoOf } from '../../domain/errno.ts';
 import { StalledError } from '../../domain/errors.ts';
 
@@ -7,6 +7,8 @@ import { StalledError } from '../../domain/errors.ts';
 export interface RunOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** What the program reads from its standard input; nothing if absent. */
+  readonly input?: string;
   /** More output than this is cut off; the program still runs to its end. */
   readonly maxOutputBytes?: number;
 }
@@ -51,7 +53,9 @@ async function runOnce(argv: readonly string[], options: RunOptions): Promise<Ru
   const { signal } = options;
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    // A program that ends before it has read everything says by its exit code what that means.
+    child.stdin.on('error', () => undefined).end(options.input);
     const out = collect(child.stdout, options.maxOutputBytes);
     const err = collect(child.stderr, options.maxOutputBytes);
     let timedOut = false;
@@ -87,7 +91,8 @@ async function runOnce(argv: readonly string[], options: RunOptions): Promise<Ru
 }
 
 /** Whatever of it still lives does not keep this process. */
-function letGo(child: ChildProcessByStdio<null, Readable, Readable>): void {
+function letGo(child: ChildProcessByStdio<Writable, Readable, Readable>): void {
+  child.stdin.destroy();
   child.stdout.destroy();
   child.stderr.destroy();
   child.unref();
