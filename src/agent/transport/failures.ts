@@ -37,23 +37,38 @@ const CERTIFICATE_FAILURES = new Map([
 const UNTRUSTED =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/;
 
+/** What a person does about certificates of one kind of server. */
+export interface CertificateAdvice {
+  /** The server's is not trusted. */
+  readonly authority: string;
+  /** The server does not like ours. */
+  readonly client: string;
+}
+const IMAGE_ADVICE: CertificateAdvice = {
+  authority: 'name the right one in caCert',
+  client: 'check clientCert and clientKey',
+};
+
 /**
  * Sorts out why a request failed: a certificate is a person's matter, the network is worth another try.
  * @param where the address, without its secrets
  */
-export function classifyFailure(error: unknown, where: string): StalledError | TransientError {
+export function classifyFailure(
+  error: unknown,
+  where: string,
+  advice: CertificateAdvice = IMAGE_ADVICE,
+): StalledError | TransientError {
   if (error instanceof StalledError || error instanceof TransientError) return error;
   const code = errnoOf(error);
   const known = CERTIFICATE_FAILURES.get(code);
   if (known !== undefined) return certificateFailure(where, known, error);
   if (UNTRUSTED.test(code)) {
-    const advice =
-      "the server's certificate is not signed by a trusted authority: name the right one in caCert";
-    return certificateFailure(where, `${advice} (${code})`, error);
+    const words = `the server's certificate is not signed by a trusted authority: ${advice.authority} (${code})`;
+    return certificateFailure(where, words, error);
   }
   if (/^ERR_SSL_.*(ALERT|CERTIFICATE)/.test(code)) {
-    const advice = 'the server refuses this client: check clientCert and clientKey';
-    return certificateFailure(where, `${advice} (${code})`, error);
+    const words = `the server refuses this client: ${advice.client} (${code})`;
+    return certificateFailure(where, words, error);
   }
   if (/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)/.test(code)) {
     return new StalledError('AddressUnsupported', `${where} does not speak TLS: is it an http address?`, {
