@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { registerCatalog } from './catalog.ts';
+import { registerCerts } from './certs.ts';
 import type { CliContext } from './context.ts';
 import { registerCreate } from './create.ts';
 import { reportFailure } from './exit.ts';
@@ -26,6 +27,7 @@ Examples:
   ctl status --watch
   ctl retry osupgrade-abc123f
   ctl catalog check images.yaml --from v1.34.1
+  ctl certs create --out certs --server images.example.com
 
 The API server is found by --kubeconfig, the variable KUBECONFIG, the pod's ServiceAccount or
 ~/.kube/config, in this order.
@@ -64,6 +66,7 @@ async function buildProgram(args: readonly string[], context: CliContext): Promi
   registerStatus(program, context);
   registerRetry(program, context);
   registerCatalog(program, context);
+  registerCerts(program, context);
   await registerPrograms(program, args, context);
   return program;
 }

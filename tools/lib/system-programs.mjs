@@ -9,6 +9,7 @@ const PACKAGES = {
   'mkfs.ext4': 'e2fsprogs',
   'grub-editenv': 'grub-common',
   curl: 'curl',
+  openssl: 'openssl',
   setpriv: 'util-linux',
   flock: 'util-linux',
   gzip: 'gzip',
