@@ -9,10 +9,19 @@ import {
   makeAuthority,
   type Validity,
 } from '../tls/certificate-maker.ts';
-import type { CertsOptions } from './certs.ts';
+import type { ServerName } from '../tls/certificate-names.ts';
 import { adviceLines } from './certs-advice.ts';
 import { assertAbsent, readPair, writePairs } from './certs-files.ts';
 import { type CliContext, note } from './context.ts';
+
+/** What the command line asks for. */
+export interface CertsOptions {
+  readonly out: string;
+  readonly server?: readonly ServerName[];
+  readonly client?: string;
+  readonly days: number;
+  readonly force?: boolean;
+}
 
 const DAY_MS = 86_400_000;
 const AUTHORITY_DAYS = 3650;

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { clientNameProblem, parseServerName, type ServerName } from '../tls/certificate-names.ts';
+import type { CertsOptions } from './certs-create.ts';
 import type { CliContext } from './context.ts';
 import { UsageError } from './exit.ts';
 
@@ -24,15 +25,6 @@ Examples:
 In the YAML:
   OS          mtls: true, cacert: ca.crt, clientcert: client.crt, clientkey: client.key
   catalog     caCert: ca.crt, clientCert: client.crt, clientKey: client.key`;
-
-/** What the command line asks for. */
-export interface CertsOptions {
-  readonly out: string;
-  readonly server?: readonly ServerName[];
-  readonly client?: string;
-  readonly days: number;
-  readonly force?: boolean;
-}
 
 /** Leaf certificates that count for longer are refused by some programs. */
 const DEFAULT_DAYS = 825;
