@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { buildImage, makeFileSystem, osReleaseText } from '../images.ts';
+import { buildImage, makeFileSystem } from '../images.ts';
 import type { BootResult, Machine } from './firmware.ts';
 import { GRUB_CONFIG, GRUB_ENVIRONMENT, grubConfigText } from './grub-config.ts';
 import type { NodeSystem } from './node-objects.ts';
@@ -21,6 +21,8 @@ export interface DiskParameters {
   /** Expanded size of the installed systems, and how much of it does not compress. Default: the image's. */
   readonly sizeMiB?: number;
   readonly fillMiB?: number;
+  /** What the installed systems call themselves: their PRETTY_NAME is this and the version. Default `Demo OS`. */
+  readonly systemName?: string;
 }
 
 /** Where the parts of a node lie. `root` is the host's root directory as its agent sees it. */
@@ -72,7 +74,9 @@ export async function showBootedSystem(
 ): Promise<NodeSystem> {
   const bootId = randomUUID();
   const text = Object.entries(booted.osRelease).map(([key, value]) => `${key}="${value}"\n`);
-  const release = shownVersion === undefined ? text.join('') : osReleaseText({ version: shownVersion });
+  const { VERSION_ID: version = '' } = booted.osRelease;
+  const release =
+    shownVersion === undefined ? text.join('') : text.join('').replaceAll(version, shownVersion);
   await writeFile(join(files.root, 'etc/os-release'), release);
   await writeFile(join(files.root, 'proc/cmdline'), `${booted.commandLine}\n`);
   await writeFile(join(files.root, 'proc/sys/kernel/random/boot_id'), `${bootId}\n`);
@@ -80,13 +84,21 @@ export async function showBootedSystem(
   return { bootId, osImage: shown.PRETTY_NAME ?? '', kubeletVersion: `v${shown.VERSION_ID}` };
 }
 
+/** Puts a file below the host's root, as an administrator of the node does: `/etc/KubeOS/certs/ca.pem`. */
+export async function putFile(files: NodeFiles, path: string, text: string): Promise<void> {
+  const target = join(files.root, path);
+  await mkdir(dirname(target), { recursive: true });
+  await writeFile(target, text, { mode: 0o600 });
+}
+
 async function installSlot(path: string, label: string, version: string, disk: DiskParameters) {
-  const { sizeMiB, fillMiB } = disk;
-  const size = {
+  const { sizeMiB, fillMiB, systemName } = disk;
+  const parameters = {
     ...(sizeMiB === undefined ? {} : { sizeMiB }),
     ...(fillMiB === undefined ? {} : { fillMiB }),
+    ...(systemName === undefined ? {} : { prettyName: `${systemName} ${version.replace(/^v/, '')}` }),
   };
-  const image = await buildImage({ version, label, ...size });
+  const image = await buildImage({ version, label, ...parameters });
   await copyFile(image.path, path);
   await truncate(path, (disk.slotMiB ?? 32) * MIB);
 }
