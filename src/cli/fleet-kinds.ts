@@ -18,21 +18,25 @@ export type FleetKinds = { readonly [K in keyof FleetObjects]: FleetKind<FleetOb
 
 /** Lists each kind; one that the caller may not list is left out with a note. */
 export async function listKinds(client: FullKubeClient, context: CliContext): Promise<FleetKinds> {
-  const { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES, OSUPGRADES } = await import('../kube/resources.ts');
+  const { NODES, OSES, OSINSTANCES, OSUPGRADE_PROGRESSES, OSUPGRADES } = await import('../kube/resources.ts');
   const list = async <T>(resource: Resource<T>, selection: Selection = {}): Promise<FleetKind<T>> => {
     const bounds = { signal: context.signal };
     const items = await client.list(resource, selection, bounds).catch(unlessForbidden);
-    if (items === undefined)
-      note(context, `ctl: ${resource.plural} are not shown: you may not list them (RBAC)`);
     return { resource, selection, isAllowed: items !== undefined, items: items ?? [] };
   };
-  const [upgrades, progresses, instances, nodes] = await Promise.all([
+  const [upgrades, oses, progresses, instances, nodes] = await Promise.all([
     list(OSUPGRADES),
+    list(OSES),
     list(OSUPGRADE_PROGRESSES),
     list(OSINSTANCES, { namespace: OSINSTANCE_NAMESPACE }),
     list(NODES),
   ]);
-  return { upgrades, progresses, instances, nodes };
+  const kinds = { upgrades, oses, progresses, instances, nodes };
+  for (const { isAllowed, resource } of Object.values(kinds)) {
+    if (!isAllowed)
+      note(context, `ctl: ${resource.kind} objects are not shown: you may not list them (RBAC)`);
+  }
+  return kinds;
 }
 
 function unlessForbidden(error: unknown): undefined {
@@ -41,8 +45,9 @@ function unlessForbidden(error: unknown): undefined {
 }
 
 /** The objects that there were at the start. */
-export const objectsOf = ({ upgrades, progresses, instances, nodes }: FleetKinds): FleetObjects => ({
+export const objectsOf = ({ upgrades, oses, progresses, instances, nodes }: FleetKinds): FleetObjects => ({
   upgrades: upgrades.items,
+  oses: oses.items,
   progresses: progresses.items,
   instances: instances.items,
   nodes: nodes.items,

@@ -2,14 +2,9 @@ import { styleText } from 'node:util';
 import cliProgress from 'cli-progress';
 import { isTerminalPhase } from '../domain/progress.ts';
 import type { CliContext } from './context.ts';
-import {
-  describeNodes,
-  describeRequests,
-  type FleetObjects,
-  type NodeRow,
-  type RequestRow,
-} from './fleet.ts';
-import { cut, formatBytes, formatDuration, formatTable, wrap } from './table.ts';
+import { describeNodes, type FleetObjects, type NodeRow } from './fleet.ts';
+import { describeRequests, type RequestRow } from './fleet-requests.ts';
+import { clean, cut, cutArrow, fitColumns, formatBytes, formatDuration, formatTable, wrap } from './table.ts';
 
 /** How the picture is drawn. */
 export interface ViewOptions {
@@ -37,49 +32,64 @@ export function drawFleet(objects: FleetObjects, context: CliContext): string[] 
   return [...drawRequests(describeRequests(objects), options), '', ...drawNodes(nodes, options)];
 }
 
+const REQUEST_HEAD = ['REQUEST', 'OPERATION', 'VERSION', 'PHASE', 'NODES'];
+
 /** The requests, one line each, and below it what they have to say. */
 export function drawRequests(rows: readonly RequestRow[], options: ViewOptions): string[] {
-  if (rows.length === 0) return ['No requests. Make one: see kubectl explain osupgrade.spec'];
-  const cells = rows.map(row => [
-    cut(row.name, 30),
-    cut(row.resolved && row.resolved !== row.desired ? `${row.desired} = ${row.resolved}` : row.desired, 24),
-    cut(row.phase, 20),
-    cut(row.counts || '-', 48),
-  ]);
-  const [head = '', ...lines] = formatTable([['REQUEST', 'VERSION', 'PHASE', 'NODES'], ...cells]);
-  return [
-    cut(head, options.width),
-    ...rows.flatMap((row, index) => [
-      paint(cut(lines[index] ?? '', options.width), row.phase, phaseColour(row.phase), options),
-      ...drawMessage(row.message, options),
-    ]),
-  ];
+  if (rows.length === 0)
+    return ['No requests. Make one: see kubectl explain osupgrade.spec, or os.spec for KubeOS'];
+  const cells = rows.map(({ name, operation, desired, resolved, phase, counts }) =>
+    [name, operation, resolved && resolved !== desired ? `${desired} = ${resolved}` : desired, phase, counts]
+      .map(clean)
+      .map(text => text || '-'),
+  );
+  const widths = fitColumns([REQUEST_HEAD, ...cells], options.width, [0, 2, 4]);
+  const fitted = cells.map(row => row.map((text, column) => cut(text, widths[column] ?? 0)));
+  return drawTable([REQUEST_HEAD, ...fitted], rows, options);
 }
+
+const NODE_HEAD = ['NODE', 'VERSION', 'PHASE', 'PROGRESS', ''];
 
 /** The nodes, one line each, and below it what they do or wait for. */
 export function drawNodes(rows: readonly NodeRow[], options: ViewOptions): string[] {
   if (rows.length === 0) return ['No nodes with an agent. Install it: ctl create all --image IMAGE'];
   const cells = rows.map(row => [
-    cut(row.name, 28),
-    cut(versionCell(row), 32),
+    clean(row.name),
+    versionCell(row, Number.POSITIVE_INFINITY),
     row.phase,
     progressCell(row),
     row.flags.join(', '),
   ]);
-  const [head = '', ...lines] = formatTable([['NODE', 'VERSION', 'PHASE', 'PROGRESS', ''], ...cells]);
+  const widths = fitColumns([NODE_HEAD, ...cells], options.width, [0, 1]);
+  const [nameWidth = 0, versionWidth = 0] = widths;
+  const fitted = cells.map(([name = '', _, ...others], index) => {
+    const row = rows[index];
+    return [cut(name, nameWidth), row === undefined ? '' : versionCell(row, versionWidth), ...others];
+  });
+  const told = rows.map(row => (row.phase === 'Completed' ? { ...row, message: '' } : row));
+  return drawTable([NODE_HEAD, ...fitted], told, options);
+}
+
+/** A heading, then for each row its line and below it its message. */
+function drawTable(
+  table: readonly (readonly string[])[],
+  rows: readonly { readonly phase: string; readonly message: string }[],
+  options: ViewOptions,
+): string[] {
+  const [head = '', ...lines] = formatTable(table);
   return [
     cut(head, options.width),
-    ...rows.flatMap((row, index) => [
-      paint(cut(lines[index] ?? '', options.width), row.phase, phaseColour(row.phase), options),
-      ...drawMessage(row.phase === 'Completed' ? '' : row.message, options),
+    ...rows.flatMap(({ phase, message }, index) => [
+      paint(cut(lines[index] ?? '', options.width), phase, phaseColour(phase), options),
+      ...drawMessage(message, options),
     ]),
   ];
 }
 
-const versionCell = ({ current, target, phase }: NodeRow): string =>
-  target === '' || target === current || phase === 'Completed'
-    ? current || target || '?'
-    : `${current || '?'} → ${target}`;
+function versionCell({ current, target, phase }: NodeRow, width: number): string {
+  const isThere = target === '' || target === current || phase === 'Completed';
+  return isThere ? cut(current || target || '?', width) : cutArrow(current || '?', target, width);
+}
 
 function progressCell({ bytes, durationMs, phase }: NodeRow): string {
   const time = durationMs === undefined ? '' : formatDuration(durationMs);
@@ -99,7 +109,7 @@ const drawMessage = (message: string, { width, hasColour }: ViewOptions): string
 function phaseColour(phase: string): Colour {
   if (/^(Completed|Accepted)/.test(phase)) return 'green';
   if (/^(Failed|RolledBack|Rejected)/.test(phase)) return 'red';
-  return /^(Idle|New)/.test(phase) ? 'dim' : 'cyan';
+  return /^(Idle|New|Superseded)/.test(phase) ? 'dim' : 'cyan';
 }
 
 const colour = (name: Colour, text: string): string => styleText(name, text, { validateStream: false });

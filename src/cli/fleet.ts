@@ -1,25 +1,14 @@
-import { MANAGED_LABEL, type OSUpgrade, type OSUpgradeProgress, type Phase } from '../api/monok8s/index.ts';
+import { MANAGED_LABEL, type OSUpgradeProgress, type Phase } from '../api/monok8s/index.ts';
 import type { OSInstance } from '../api/openeuler/index.ts';
 import type { NodeFacts } from '../domain/node.ts';
 import { byAge, isTerminal, isTerminalPhase } from '../domain/progress.ts';
+import { countsNames, type RequestObjects } from './fleet-requests.ts';
 
 /** The objects that the picture of the fleet is made of. */
-export interface FleetObjects {
-  readonly upgrades: readonly OSUpgrade[];
+export interface FleetObjects extends RequestObjects {
   readonly progresses: readonly OSUpgradeProgress[];
   readonly instances: readonly OSInstance[];
   readonly nodes: readonly NodeFacts[];
-}
-
-/** One request, as a person wants to see it. */
-export interface RequestRow {
-  readonly name: string;
-  readonly desired: string;
-  readonly resolved: string;
-  readonly phase: string;
-  /** `3 nodes: 1 updated, 2 waiting` */
-  readonly counts: string;
-  readonly message: string;
 }
 
 /** One node, as a person wants to see it. */
@@ -36,26 +25,6 @@ export interface NodeRow {
   readonly message: string;
 }
 
-/** The requests, oldest first. */
-export const describeRequests = ({ upgrades }: FleetObjects): RequestRow[] =>
-  upgrades.toSorted(byAge).map(({ metadata, spec, status }) => ({
-    name: metadata.name,
-    desired: spec.version,
-    resolved: status?.resolvedVersion ?? '',
-    phase: `${status?.phase ?? 'New'}${spec.paused ? ' (paused)' : ''}`,
-    counts: describeCounts(status?.nodes),
-    message: status?.message ?? (status === undefined ? 'no controller has looked at it yet' : ''),
-  }));
-
-function describeCounts(counts: NonNullable<OSUpgrade['status']>['nodes']): string {
-  if (counts === undefined) return '';
-  const { total, ...parts } = counts;
-  const named = Object.entries(parts)
-    .filter(([, count]) => count > 0)
-    .map(([part, count]) => `${count} ${part}`);
-  return `${total} ${total === 1 ? 'node' : 'nodes'}${named.length > 0 ? `: ${named.join(', ')}` : ''}`;
-}
-
 /** Every node that has an agent or something to do, by name. */
 export function describeNodes(objects: FleetObjects, nowMs: number): NodeRow[] {
   const { nodes, instances, progresses } = objects;
@@ -63,11 +32,13 @@ export function describeNodes(objects: FleetObjects, nowMs: number): NodeRow[] {
   const reports = new Map(instances.map(instance => [instance.metadata.name, instance]));
   const work = Map.groupBy(progresses, ({ spec }) => spec.nodeName);
   const managed = nodes.filter(({ labels }) => labels[MANAGED_LABEL] === 'true').map(({ name }) => name);
+  const versionField = countsNames(objects) ? 'prettyName' : 'version';
   const names = new Set([...managed, ...reports.keys(), ...work.keys()]);
   return [...names].sort(byName).map(name => {
     const row = describeWork(chooseProgress(work.get(name) ?? []), nowMs);
     const booted = reports.get(name)?.status?.slots?.find(slot => slot.booted);
-    return { ...row, name, current: row.current || (booted?.version ?? ''), flags: flagsOf(facts.get(name)) };
+    const current = row.current || booted?.[versionField] || '';
+    return { ...row, name, current, flags: flagsOf(facts.get(name)) };
   });
 }
 

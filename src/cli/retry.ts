@@ -2,12 +2,13 @@ import type { Command } from 'commander';
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { toTimestamp } from '../domain/clock.ts';
 import { StalledError } from '../domain/errors.ts';
+import { titleOf } from '../domain/progress.ts';
 import type { KubeClient } from '../kube/types.ts';
 import { type CliContext, connect, print } from './context.ts';
 
 const HELP = `
 Changes spec.retryNonce of an OSUpgradeProgress, which its node's agent takes for a wish to try again.
-A staged image that is still good is not downloaded again.
+A staged image that is still good is not downloaded again. It serves OSUpgrade and OS alike.
 
 Examples:
   kubectl get osupgradeprogresses
@@ -76,12 +77,24 @@ export function explainRetry({ metadata, spec, status }: OSUpgradeProgress): str
   }
 }
 
-/** Lists what the person may have meant: a node's objects, if a node's name was given. */
+/** Lists what the person may have meant: the objects of a node or of a request, if its name was given. */
 export function explainMissing(name: string, all: readonly OSUpgradeProgress[]): string {
   const onNode = all.filter(({ spec }) => spec.nodeName === name).map(({ metadata }) => metadata.name);
   if (onNode.length > 0) return `${name} is a node; its OSUpgradeProgress is ${onNode.join(' or ')}`;
+  const ofRequest = all.filter(({ spec }) => isNameOf(spec.sourceRef, name));
+  const [first] = ofRequest;
+  if (first !== undefined)
+    return `${name} is the request ${titleOf(first.spec.sourceRef)}; name the part of one node: ${listNames(ofRequest)}`;
+  const list = all.length === 0 ? 'there is none' : `there are ${listNames(all)}`;
+  return `no OSUpgradeProgress is named ${name}: ${list}`;
+}
+
+/** `my-upgrade`, `os-sample`, `default/os-sample` */
+const isNameOf = (ref: OSUpgradeProgress['spec']['sourceRef'], text: string): boolean =>
+  text === ref.name || titleOf(ref).endsWith(` ${text}`);
+
+function listNames(all: readonly OSUpgradeProgress[]): string {
   const names = all.map(({ metadata, spec }) => `${metadata.name} (${spec.nodeName})`).sort();
   const more = names.length > 20 ? ` and ${names.length - 20} more` : '';
-  const list = names.length === 0 ? 'there is none' : `there are ${names.slice(0, 20).join(', ')}${more}`;
-  return `no OSUpgradeProgress is named ${name}: ${list}`;
+  return `${names.slice(0, 20).join(', ')}${more}`;
 }

@@ -3,14 +3,9 @@ import type { FullKubeClient } from '../kube/client.ts';
 import { createInformer } from '../kube/informer.ts';
 import type { Informer } from '../kube/types.ts';
 import { type CliContext, createCliLog, print } from './context.ts';
-import {
-  describeNodes,
-  describeRequests,
-  type FleetObjects,
-  type NodeRow,
-  type RequestRow,
-} from './fleet.ts';
+import { describeNodes, type FleetObjects, type NodeRow } from './fleet.ts';
 import type { FleetKind, FleetKinds } from './fleet-kinds.ts';
+import { describeRequests, type RequestRow } from './fleet-requests.ts';
 import { drawFleet } from './fleet-view.ts';
 import { clean } from './table.ts';
 
@@ -97,8 +92,9 @@ async function followFleet(
     await informer.start(signal);
     return informer;
   };
-  const [upgrades, progresses, instances, nodes] = await Promise.all([
+  const [upgrades, oses, progresses, instances, nodes] = await Promise.all([
     follow(kinds.upgrades),
+    follow(kinds.oses),
     follow(kinds.progresses),
     follow(kinds.instances),
     follow(kinds.nodes),
@@ -106,6 +102,7 @@ async function followFleet(
   isReady = true;
   return () => ({
     upgrades: upgrades.list(),
+    oses: oses.list(),
     progresses: progresses.list(),
     instances: instances.list(),
     nodes: nodes.list(),
@@ -147,8 +144,13 @@ function createChangeLog(context: CliContext): (objects: FleetObjects) => void {
   };
 }
 
-const requestLine = ({ desired, resolved, phase, counts, message }: RequestRow): string =>
-  [`${desired}${resolved && resolved !== desired ? ` = ${resolved}` : ''}`, phase, counts, message]
+const requestLine = ({ operation, desired, resolved, phase, counts, message }: RequestRow): string =>
+  [
+    `${operation} to ${desired}${resolved && resolved !== desired ? ` = ${resolved}` : ''}`,
+    phase,
+    counts,
+    message,
+  ]
     .filter(Boolean)
     .join(', ');
 

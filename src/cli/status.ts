@@ -5,9 +5,10 @@ import { drawFleet } from './fleet-view.ts';
 import { watchFleet } from './status-watch.ts';
 
 const HELP = `
-Shows the requests, and for each node: its version and where it goes, the phase, how far the
-download or the installation is, and what it waits for. With --watch it follows every change until
-Ctrl-C; into a pipe or a file, it then writes one line for each change.
+Shows the requests of both APIs (OSUpgrade, and OS of every namespace), and for each node: its
+version and where it goes, the phase, how far the download or the installation is, and what it
+waits for. With --watch it follows every change until Ctrl-C; into a pipe or a file, it then writes
+one line for each change.
 
 Examples:
   ctl status

@@ -18,6 +18,13 @@ const upgrade = {
   metadata: { name: 'my-upgrade' },
   spec: { version: 'v1.35.1', catalog: { configMap: 'images-cm' } },
 };
+const os = {
+  apiVersion: 'upgrade.openeuler.org/v1alpha1',
+  kind: 'OS',
+  metadata: { name: 'os-sample', namespace: 'edge' },
+  spec: { osversion: 'KubeOS 1.0.0', opstype: 'rollback', imagetype: '', maxunavailable: 2 },
+};
+const edge = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'edge' } };
 const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } };
 const pod = {
   apiVersion: 'v1',
@@ -57,7 +64,7 @@ describe('ctl and a fleet', function () {
   describe('with a request and a node', () => {
     before(async () => {
       await cluster.installTwinslot();
-      const stdin = [node, upgrade, progress, pod].map(object => stringify(object)).join('---\n');
+      const stdin = [node, edge, upgrade, os, progress, pod].map(object => stringify(object)).join('---\n');
       await cluster.kubectl(['create', '--filename=-'], { stdin });
       await patchStatus({ currentVersion: 'v1.34.1', targetVersion: 'v1.35.1', phase: 'Downloading' });
     });
@@ -66,8 +73,10 @@ describe('ctl and a fleet', function () {
       const { code, stdout, stderr } = await runCtl(['status'], { kubeconfig });
       expect(code, stderr).to.equal(0);
       expect(stdout.split('\n')).to.deep.equal([
-        'REQUEST     VERSION  PHASE  NODES',
-        'my-upgrade  v1.35.1  New    -',
+        'REQUEST         OPERATION  VERSION       PHASE  NODES',
+        'my-upgrade      upgrade    v1.35.1       New    -',
+        '    no controller has looked at it yet',
+        'edge/os-sample  rollback   KubeOS 1.0.0  New    -',
         '    no controller has looked at it yet',
         '',
         'NODE  VERSION            PHASE        PROGRESS',
@@ -96,7 +105,10 @@ describe('ctl and a fleet', function () {
       const { code, stdout, stderr } = await runCtl(['status'], { kubeconfig: agent });
       expect(code).to.equal(0);
       expect(stdout).to.contain('v1.34.1 → v1.35.1');
-      expect(stderr.trim()).to.equal('ctl: osupgrades are not shown: you may not list them (RBAC)');
+      expect(stderr.trim().split('\n')).to.deep.equal([
+        'ctl: OSUpgrade objects are not shown: you may not list them (RBAC)',
+        'ctl: OS objects are not shown: you may not list them (RBAC)',
+      ]);
     });
 
     it('status --watch: a line for each change, until SIGINT', async () => {
@@ -111,7 +123,18 @@ describe('ctl and a fleet', function () {
       await seen('node n1: v1.34.1 → v1.35.1, Downloading 50%, NotReady');
       await patchStatus({ phase: 'Staged', progress: null, message: 'waits for the gate' });
       await seen('node n1: v1.34.1 → v1.35.1, Staged, NotReady, waits for the gate');
-      expect(lines.filter(line => line.startsWith('request'))).to.have.length(1);
+      await seen('request edge/os-sample: rollback to KubeOS 1.0.0, New, no controller has looked at it yet');
+      expect(lines.filter(line => line.startsWith('request'))).to.have.length(2);
+      const spec = { osversion: 'KubeOS 1.0.1' };
+      await cluster.kubectl([
+        'patch',
+        'os',
+        '-n=edge',
+        'os-sample',
+        '--type=merge',
+        `-p=${JSON.stringify({ spec })}`,
+      ]);
+      await seen('request edge/os-sample: rollback to KubeOS 1.0.1, New, no controller has looked at it yet');
       child.kill('SIGINT');
       expect((await closed)[0]).to.equal(0);
     });
@@ -135,6 +158,27 @@ describe('ctl and a fleet', function () {
       expect(before).to.match(/^retry-/);
       await runCtl(['retry', 'osupgrade-abc123f'], { kubeconfig });
       expect(await nonce()).not.to.equal(before);
+    });
+
+    it('retry: an object that works for an OS', async () => {
+      const sourceRef = { kind: 'OS', name: 'os-sample', namespace: 'edge' };
+      const object = {
+        ...progress,
+        metadata: { name: 'osupgrade-1234567' },
+        spec: { sourceRef, nodeName: 'n2' },
+      };
+      await cluster.kubectl(['create', '--filename=-'], { stdin: stringify(object) });
+      const status = { phase: 'Failed', attempt: 1, targetVersion: 'KubeOS 1.0.0' };
+      await cluster.kubectl([
+        ...['patch', 'osup', 'osupgrade-1234567', '--subresource=status', '--type=merge'],
+        `--patch=${JSON.stringify({ status })}`,
+      ]);
+      expect((await runCtl(['retry', 'osupgrade-1234567'], { kubeconfig })).stdout).to.match(
+        /^osupgrade-1234567 tries again to bring n2 to KubeOS 1\.0\.0: attempt 2\. /,
+      );
+      expect((await runCtl(['retry', 'edge/os-sample'], { kubeconfig })).stderr).to.equal(
+        'ctl: edge/os-sample is the request OS edge/os-sample; name the part of one node: osupgrade-1234567 (n2)\n',
+      );
     });
 
     it('retry: lists the names where there is no such object', async () => {

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { type OSUpgrade, type OSUpgradeProgress, OSUpgradeSpec } from '../../src/api/monok8s/index.ts';
-import type { OSInstance } from '../../src/api/openeuler/index.ts';
-import { describeNodes, describeRequests, type FleetObjects } from '../../src/cli/fleet.ts';
+import { type OS, type OSInstance, OSSpec } from '../../src/api/openeuler/index.ts';
+import { describeNodes, type FleetObjects } from '../../src/cli/fleet.ts';
+import { describeRequests } from '../../src/cli/fleet-requests.ts';
 import { drawNodes, drawRequests } from '../../src/cli/fleet-view.ts';
 import type { NodeFacts } from '../../src/domain/node.ts';
 
@@ -21,6 +22,14 @@ const upgrade = (name: string, version: string, status?: OSUpgrade['status']): O
   kind: 'OSUpgrade',
   metadata: metadata(name),
   spec: OSUpgradeSpec.parse({ version, catalog: { configMap: 'images-cm' } }),
+  ...(status && { status }),
+});
+
+const os = (name: string, spec: Partial<OS['spec']>, status?: OS['status']): OS => ({
+  apiVersion: 'upgrade.openeuler.org/v1alpha1',
+  kind: 'OS',
+  metadata: { ...metadata(name), namespace: 'default' },
+  spec: OSSpec.parse({ osversion: 'KubeOS 1.0.1', opstype: 'upgrade', maxunavailable: 1, ...spec }),
   ...(status && { status }),
 });
 
@@ -50,11 +59,12 @@ const instance = (name: string, version: string): OSInstance => ({
   kind: 'OSInstance',
   metadata: metadata(name),
   spec: {},
-  status: { slots: [{ name: 'A', booted: true, default: true, version, prettyName: '' }] },
+  status: { slots: [{ name: 'A', booted: true, default: true, version, prettyName: `KubeOS ${version}` }] },
 });
 
 const fleet = (objects: Partial<FleetObjects>): FleetObjects => ({
   upgrades: [],
+  oses: [],
   progresses: [],
   instances: [],
   nodes: [],
@@ -77,12 +87,104 @@ describe('the picture of the fleet', () => {
       upgrade('nobody-looked', 'v1.35.4'),
     ];
     expect(drawRequests(describeRequests(fleet({ upgrades })), PLAIN)).to.deep.equal([
-      'REQUEST         VERSION           PHASE     NODES',
-      'my-downgrade-1  v1.33.2           Rejected  -',
+      'REQUEST         OPERATION  VERSION           PHASE     NODES',
+      'my-downgrade-1  upgrade    v1.33.2           Rejected  -',
       '    v1.33.2 is older than v1.34.1, which all nodes run: ask for a newer version',
-      'my-upgrade-3    stable = v1.35.4  Accepted  3 nodes: 1 updated, 1 running, 1 waiting',
-      'nobody-looked   v1.35.4           New       -',
+      'my-upgrade-3    upgrade    stable = v1.35.4  Accepted  3 nodes: 1 updated, 1 running, 1 waiting',
+      'nobody-looked   upgrade    v1.35.4           New       -',
       '    no controller has looked at it yet',
+    ]);
+  });
+
+  it('shows the requests of both APIs in the order of their age', () => {
+    const parts = { total: 5, updated: 0, running: 2, waiting: 3, failed: 0, skipped: 0, drifted: 0 };
+    const objects = fleet({
+      oses: [
+        os('os-sample', {}, { phase: 'Accepted', nodes: parts, message: '0 of 5 nodes run KubeOS 1.0.1' }),
+        os('os-back', { osversion: 'KubeOS 1.0.0', opstype: 'rollback' }),
+      ],
+      upgrades: [
+        upgrade('my-upgrade', 'v1.35.4', { phase: 'Pending', message: 'the catalog is being read' }),
+      ],
+    });
+    expect(drawRequests(describeRequests(objects), PLAIN)).to.deep.equal([
+      'REQUEST            OPERATION  VERSION       PHASE     NODES',
+      'default/os-sample  upgrade    KubeOS 1.0.1  Accepted  5 nodes: 2 running, 3 waiting',
+      '    0 of 5 nodes run KubeOS 1.0.1',
+      'default/os-back    rollback   KubeOS 1.0.0  New       -',
+      '    no controller has looked at it yet',
+      'my-upgrade         upgrade    v1.35.4       Pending   -',
+      '    the catalog is being read',
+    ]);
+  });
+
+  it('tells which requests were superseded, wholly or in part', () => {
+    const lost = {
+      type: 'Superseded',
+      status: 'True',
+      reason: 'Superseded',
+      message: 'OS b is newer (n1)',
+    } as const;
+    const objects = fleet({
+      oses: [
+        os(
+          'whole',
+          {},
+          { phase: 'Accepted', reason: 'Superseded', message: 'all taken', conditions: [lost] },
+        ),
+        os('part', {}, { phase: 'Accepted', reason: 'Complete', message: '1 of 2', conditions: [lost] }),
+      ],
+    });
+    const rows = describeRequests(objects).map(({ phase, message }) => [phase, message]);
+    expect(rows).to.deep.equal([
+      ['Superseded', 'all taken'],
+      ['Accepted', '1 of 2; OS b is newer (n1)'],
+    ]);
+  });
+
+  it('tells of an agent that says nothing, and leaves failures to the nodes', () => {
+    const condition = (reason: string, message: string) => ({
+      conditions: [{ type: 'Degraded', status: 'True' as const, reason, message }],
+    });
+    const status = { phase: 'Accepted' as const, message: 'works on n1' };
+    const oses = [
+      os('a', {}, { ...status, ...condition('AgentSilent', 'n1 says nothing') }),
+      os('b', {}, { ...status, ...condition('NodesFailed', 'n1 (DrainTimeout: …)') }),
+      os('c', {}, { phase: 'Rejected', message: 'no', ...condition('ImageMissing', 'no') }),
+    ];
+    expect(describeRequests(fleet({ oses })).map(({ message }) => message)).to.deep.equal([
+      'works on n1; n1 says nothing',
+      'works on n1',
+      'no',
+    ]);
+  });
+
+  it('counts versions of idle nodes as the request does that began last', () => {
+    const started = (seconds: number) => ({
+      phase: 'Accepted' as const,
+      rolloutStartedAt: new Date(NOW_MS + seconds * 1000).toISOString(),
+    });
+    const common = { nodes: [node('n1')], instances: [instance('n1', '1.0.0')] };
+    const shown = (objects: Partial<FleetObjects>) =>
+      describeNodes(fleet({ ...common, ...objects }), NOW_MS)[0]?.current;
+    expect(shown({})).to.equal('1.0.0');
+    expect(shown({ oses: [os('o', {})] })).to.equal('KubeOS 1.0.0');
+    const upgrades = [upgrade('u', 'v1.35.3', started(5))];
+    expect(shown({ upgrades, oses: [os('o', {}, started(1))] })).to.equal('1.0.0');
+    expect(shown({ upgrades, oses: [os('o', {}, started(9))] })).to.equal('KubeOS 1.0.0');
+  });
+
+  it('keeps long KubeOS versions apart, and what follows them in sight', () => {
+    const versions = {
+      currentVersion: 'KubeOS 2.0.0-24.03-LTS-SP1 (aarch64)',
+      targetVersion: 'KubeOS 2.0.0-24.03-LTS-SP2 (aarch64)',
+    };
+    const bytes = { bytesDone: 96 * MIB, bytesTotal: 256 * MIB };
+    const progresses = [progress('edge-node-7', { ...versions, phase: 'Downloading', progress: bytes })];
+    const objects = fleet({ nodes: [node('edge-node-7', { unschedulable: true })], progresses });
+    expect(drawNodes(describeNodes(objects, NOW_MS), PLAIN)).to.deep.equal([
+      'NODE         VERSION                         PHASE        PROGRESS',
+      'edge-node-7  KubeOS 2.0.0… → …SP2 (aarch64)  Downloading  ██████░░░░░░░░░░  37% of 256 MiB  cordoned',
     ]);
   });
 
@@ -188,7 +290,7 @@ describe('the picture of the fleet', () => {
 
   it('says what to do where there is nothing', () => {
     expect(drawRequests([], PLAIN)).to.deep.equal([
-      'No requests. Make one: see kubectl explain osupgrade.spec',
+      'No requests. Make one: see kubectl explain osupgrade.spec, or os.spec for KubeOS',
     ]);
     expect(drawNodes([], PLAIN)).to.deep.equal([
       'No nodes with an agent. Install it: ctl create all --image IMAGE',
@@ -198,7 +300,7 @@ describe('the picture of the fleet', () => {
   it('colours the phase alone', () => {
     const rows = describeRequests(fleet({ upgrades: [upgrade('a', 'v1', { phase: 'Rejected' })] }));
     expect(drawRequests(rows, { ...PLAIN, hasColour: true })[1]).to.equal(
-      'a        v1       \x1b[31mRejected\x1b[39m  -',
+      'a        upgrade    v1       \x1b[31mRejected\x1b[39m  -',
     );
   });
 });

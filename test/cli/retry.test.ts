@@ -30,6 +30,17 @@ describe('explainMissing', () => {
     expect(explainMissing('x', all)).to.equal('no OSUpgradeProgress is named x: there are a (n1), b (n2)'));
   it("names the objects of a node, if a node's name was given", () =>
     expect(explainMissing('n2', all)).to.equal('n2 is a node; its OSUpgradeProgress is b'));
+  it('names the objects of a request, if its name was given', () => {
+    const sourceRef = { kind: 'OS', namespace: 'edge', name: 'os-sample' } as const;
+    const ofOS = all.map(item => ({ ...item, spec: { ...item.spec, sourceRef } }));
+    for (const name of ['os-sample', 'edge/os-sample'])
+      expect(explainMissing(name, ofOS)).to.equal(
+        `${name} is the request OS edge/os-sample; name the part of one node: a (n1), b (n2)`,
+      );
+    expect(explainMissing('other/os-sample', ofOS)).to.contain(
+      'no OSUpgradeProgress is named other/os-sample',
+    );
+  });
   it('says that there is none', () =>
     expect(explainMissing('x', [])).to.equal('no OSUpgradeProgress is named x: there is none'));
   it('does not list thousands', () => {

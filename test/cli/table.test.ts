@@ -1,5 +1,13 @@
 import { expect } from 'chai';
-import { cut, formatBytes, formatDuration, formatTable, wrap } from '../../src/cli/table.ts';
+import {
+  cut,
+  cutArrow,
+  fitColumns,
+  formatBytes,
+  formatDuration,
+  formatTable,
+  wrap,
+} from '../../src/cli/table.ts';
 
 describe('formatBytes', () => {
   const cases: [number, string][] = [
@@ -46,4 +54,26 @@ describe('formatTable', () => {
         ['abc', 'x', ''],
       ]),
     ).to.deep.equal(['A    LONGER', 'abc  x']));
+});
+
+describe('cutArrow', () => {
+  const cases: [string, string, number, string][] = [
+    ['KubeOS 1.0.0', 'KubeOS 1.0.1', 27, 'KubeOS 1.0.0 → KubeOS 1.0.1'],
+    ['KubeOS 1.0.0', 'KubeOS 1.0.1', 26, 'KubeOS 1.0.0 → …1.0.1'],
+    ['KubeOS 1.0.0-SP1', 'KubeOS 1.0.0-SP2', 30, 'KubeOS 1.0.0-SP1 → …SP2'],
+    ['KubeOS 1.0.0-SP1', 'KubeOS 1.0.0-SP2', 15, 'KubeOS … → …SP2'],
+    ['abcdefghij', 'klmnopqrst', 13, 'abcd… → klmn…'],
+    ['v1', 'klmnopqrstuvw', 13, 'v1 → klmnopq…'],
+  ];
+  for (const [from, to, width, want] of cases)
+    it(`${from}, ${to} in ${width}`, () => expect(cutArrow(from, to, width)).to.equal(want));
+});
+
+describe('fitColumns', () => {
+  const row = ['x'.repeat(20), 'y'.repeat(40), 'z'.repeat(10)];
+  it('leaves columns that fit', () => expect(fitColumns([row], 74, [0, 1])).to.deep.equal([20, 40, 10]));
+  it('lets the widest give way', () => expect(fitColumns([row], 64, [0, 1])).to.deep.equal([20, 30, 10]));
+  it('then all that are as wide', () => expect(fitColumns([row], 44, [0, 1])).to.deep.equal([15, 15, 10]));
+  it('stops where nothing could be read', () =>
+    expect(fitColumns([row], 1, [0, 1])).to.deep.equal([12, 12, 10]));
 });
