@@ -1,7 +1,8 @@
 import { Decompress } from 'fzstd';
+import { StalledError } from '../../domain/errors.ts';
 import { toBlocks } from './blocks.ts';
+import { expandByProgram, startExpander } from './expander-program.ts';
 import { imageInvalid, type Packing } from './image-format.ts';
-import { expandByProgram, startZstd } from './zstd-program.ts';
 
 /** A block of zstd can expand ten-thousandfold, so the library is fed little at a time. */
 const LIBRARY_SLICE_BYTES = 4096;
@@ -10,13 +11,22 @@ const LIBRARY_SLICE_BYTES = 4096;
  * Expands a fetched file, in blocks of `BLOCK_BYTES` of which the last may be shorter. A block is valid until the next
  * but one is asked for.
  * @param source is not closed at an error, so that the caller can read on
- * @throws StalledError `ImageInvalid`
+ * @throws StalledError `ImageInvalid`, `ProgramMissing`
  */
 export async function* expand(packing: Packing, source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  const zstd = packing === 'zstd' ? await startZstd() : undefined;
-  if (zstd !== undefined) yield* expandByProgram(zstd, source);
-  else yield* toBlocks(packing === 'zstd' ? expandByLibrary(source) : allOf(source));
+  const program = packing === 'plain' ? undefined : await startExpander(packing);
+  if (program !== undefined) yield* expandByProgram(program, source);
+  else if (packing === 'zstd') yield* toBlocks(expandByLibrary(source));
+  else if (packing === 'plain') yield* toBlocks(allOf(source));
+  else throw missing(packing);
 }
+
+const missing = (packing: Packing): StalledError =>
+  new StalledError(
+    'ProgramMissing',
+    `the image is packed with ${packing}, but the program ${packing} is not there: install it where the agent runs, ` +
+      'or pack the image with zstd',
+  );
 
 async function* allOf(source: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;

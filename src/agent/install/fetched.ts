@@ -7,7 +7,7 @@ export interface Fetched {
   peek(count: number): Promise<Buffer>;
   /** Reads on to the end, at most `limit` bytes; false if there was more. */
   drain(limit: number): Promise<boolean>;
-  /** SHA-256 of everything, hex; once, when the end has been reached. */
+  /** SHA-256 of everything, hex; when the end has been reached. */
   digest(): string;
 }
 
@@ -16,6 +16,7 @@ export function watchFetched(source: AsyncIterator<Buffer>, onBytes: (done: numb
   const hash = createHash('sha256');
   const peeked: Buffer[] = [];
   let done = 0;
+  let digest: string | undefined;
   const pull = async (): Promise<IteratorResult<Buffer>> => {
     const next = await source.next();
     if (next.done) return next;
@@ -46,6 +47,9 @@ export function watchFetched(source: AsyncIterator<Buffer>, onBytes: (done: numb
       while (done <= end) if ((await pull()).done) return true;
       return false;
     },
-    digest: () => hash.digest('hex'),
+    digest: () => {
+      digest ??= hash.digest('hex');
+      return digest;
+    },
   };
 }

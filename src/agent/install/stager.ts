@@ -10,7 +10,10 @@ import { holdSlot } from '../slots/exclusive.ts';
 import { checkAddress, publicAddress } from '../transport/address.ts';
 import { FileChangedError, fetchFile, type Timing } from '../transport/fetch-file.ts';
 import { createHttpClient, type HttpClient } from '../transport/http-client.ts';
-import { type Install, install } from './install.ts';
+import { type FileSystemPlan, planFileSystem } from './archive/file-system-plan.ts';
+import { install } from './install.ts';
+import type { Install } from './install-options.ts';
+import { readPrimarySuperblock } from './superblock-io.ts';
 import { assertChecksumForm } from './verify.ts';
 
 /** A file that changes under every download is nobody's network trouble. */
@@ -65,7 +68,7 @@ async function stageFrom(
   try {
     for (let changes = 1; ; changes++) {
       try {
-        return await attempt(parts, client, request, { ...hooks, handle: held.handle });
+        return await attempt(parts, client, request, { ...hooks, held });
       } catch (error) {
         if (!(error instanceof FileChangedError)) throw error;
         if (changes >= MAX_CHANGES) throw keepsChanging(error);
@@ -77,7 +80,7 @@ async function stageFrom(
   }
 }
 
-type AttemptHooks = StageHooks & Pick<Parameters<Install>[1], 'handle'>;
+type AttemptHooks = StageHooks & Pick<Parameters<Install>[1], 'held'>;
 
 async function attempt(
   parts: StagerParts,
@@ -107,15 +110,22 @@ async function attempt(
   try {
     return await (parts.install ?? install)(source, {
       request,
-      handle: hooks.handle,
+      held: hooks.held,
       signal: hooks.signal,
       log: parts.log,
+      planFileSystem: () => planLikeRunning(parts.slots),
       fetchedTotal: () => total,
       onProgress: progress => hooks.onProgress(progress),
     });
   } finally {
     end.abort();
   }
+}
+
+/** A boot loader that reads the slot which runs reads what is made after it. */
+async function planLikeRunning(slots: Slots): Promise<FileSystemPlan> {
+  const layout = await slots.inspect();
+  return planFileSystem(await readPrimarySuperblock(layout[layout.booted].path));
 }
 
 function imageAddress({ image }: StageRequest): URL {

@@ -11,10 +11,10 @@ const DESTROYED_BYTES = 4096;
 export const hashOf = (superblock: Buffer): string => createHash('sha256').update(superblock).digest('hex');
 
 /**
- * Reads the primary superblock of a slot.
+ * Reads the primary superblock of a slot, or what lies in its place.
  * @throws StalledError `SlotNotFound` if the slot cannot be read
  */
-export async function readSuperblock(path: string): Promise<{ hash: string; isExt4: boolean }> {
+export async function readPrimarySuperblock(path: string): Promise<Buffer> {
   const superblock = Buffer.alloc(SUPERBLOCK_BYTES);
   const handle = await openForReading(path);
   try {
@@ -22,6 +22,15 @@ export async function readSuperblock(path: string): Promise<{ hash: string; isEx
   } finally {
     await handle.close();
   }
+  return superblock;
+}
+
+/**
+ * Tells what the primary superblock of a slot is.
+ * @throws StalledError `SlotNotFound` if the slot cannot be read
+ */
+export async function readSuperblock(path: string): Promise<{ hash: string; isExt4: boolean }> {
+  const superblock = await readPrimarySuperblock(path);
   return { hash: hashOf(superblock), isExt4: parseSuperblock(superblock) !== undefined };
 }
 

@@ -7,7 +7,14 @@ import { statSlot } from './device.ts';
 
 /** A slot that no other of our processes has open for writing. */
 export interface HeldSlot {
+  /** Another one after `lend`. */
   readonly handle: FileHandle;
+  /**
+   * Lets go of the device, that it can be mounted, but not of the name that keeps our other processes out. It is taken
+   * again when `use` has ended, however it ended.
+   * @throws as `holdSlot`; whatever `use` throws
+   */
+  lend<T>(use: () => Promise<T>): Promise<T>;
   release(): Promise<void>;
 }
 
@@ -27,18 +34,44 @@ export async function holdSlot(path: string): Promise<HeldSlot> {
     path,
   );
   const exclusive = node.kind === 'block' ? constants.O_EXCL : 0;
+  const openAlone = (): Promise<FileHandle> =>
+    open(path, constants.O_RDWR | exclusive).catch((cause: unknown) => {
+      throw asOpenError(path, cause);
+    });
   try {
-    const handle = await open(path, constants.O_RDWR | exclusive);
-    return {
-      handle,
-      release: async () => {
-        await handle.close();
-        await unlock(lock);
-      },
-    };
-  } catch (cause) {
+    return new OpenSlot(await openAlone(), openAlone, lock);
+  } catch (error) {
     await unlock(lock);
-    throw asOpenError(path, cause);
+    throw error;
+  }
+}
+
+class OpenSlot implements HeldSlot {
+  handle: FileHandle;
+  readonly #open: () => Promise<FileHandle>;
+  readonly #lock: Server;
+
+  constructor(handle: FileHandle, openAgain: () => Promise<FileHandle>, lock: Server) {
+    this.handle = handle;
+    this.#open = openAgain;
+    this.#lock = lock;
+  }
+
+  async lend<T>(use: () => Promise<T>): Promise<T> {
+    await this.handle.close();
+    const [outcome] = await Promise.allSettled([use()]);
+    const again = await this.#open().catch((error: unknown) => {
+      throw outcome.status === 'rejected' ? outcome.reason : error;
+    });
+    this.handle = again;
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  }
+
+  async release(): Promise<void> {
+    // It is closed already where it could not be opened again.
+    await this.handle.close().catch(() => undefined);
+    await unlock(this.#lock);
   }
 }
 

@@ -8,21 +8,30 @@ import { imageInvalid } from './image-format.ts';
 
 type Child = ChildProcessByStdio<Writable, null, Readable>;
 
-/** The running `zstd` program, and what it prints. */
-export interface Zstd {
+/** The programs that expand, with what they are told. */
+const COMMANDS = {
+  zstd: ['zstd', '-d', '-c', '-q'],
+  gzip: ['gzip', '-d', '-c', '-q'],
+  // A crafted file could ask for 4 GiB of memory; the largest preset takes 65 MiB.
+  xz: ['xz', '-d', '-c', '-q', '--threads=1', '--memlimit-decompress=192MiB'],
+} as const;
+
+/** The running program that expands, and what it prints. */
+export interface Expander {
+  readonly name: keyof typeof COMMANDS;
   readonly child: Child;
   readonly output: BlockReader;
 }
 
-/** Starts the `zstd` program; undefined if the machine has none. */
-export async function startZstd(): Promise<Zstd | undefined> {
+/** Starts the program that expands a packing; undefined if the machine has none. */
+export async function startExpander(name: keyof typeof COMMANDS): Promise<Expander | undefined> {
   const output = await openBlockReader();
-  const child = spawnZstd(output);
+  const child = spawnExpander(name, output);
   // Writing to a program that has ended is told by its exit code, not by a crash of ours.
   child.stdin.on('error', () => undefined);
   try {
     await once(child, 'spawn');
-    return { child, output };
+    return { name, child, output };
   } catch (error) {
     output.destroy();
     if (errnoOf(error) === 'ENOENT') return undefined;
@@ -31,11 +40,11 @@ export async function startZstd(): Promise<Zstd | undefined> {
 }
 
 /**
- * Expands by the `zstd` program, in blocks. It is killed as soon as nobody wants its output any more.
- * @throws StalledError `ImageInvalid` with what zstd says; whatever `source` throws
+ * Expands by a program, in blocks. It is killed as soon as nobody wants its output any more.
+ * @throws StalledError `ImageInvalid` with what the program says; whatever `source` throws
  */
 export async function* expandByProgram(
-  { child, output }: Zstd,
+  { name, child, output }: Expander,
   source: AsyncIterator<Buffer>,
 ): AsyncGenerator<Buffer> {
   const closed = once(child, 'close');
@@ -51,10 +60,10 @@ export async function* expandByProgram(
     const [code] = await closed;
     // A program that gave up is not waited for with the next bytes: the server may be silent.
     if (typeof code === 'number' && code !== 0) {
-      throw imageInvalid(`zstd cannot expand the image (${complaint.trim()})`, 'pack it anew');
+      throw imageInvalid(`${name} cannot expand the image (${complaint.trim()})`, 'pack it anew');
     }
     await feeding;
-    if (code !== 0) throw new TransientError('ExpandingInterrupted', 'the zstd program was killed');
+    if (code !== 0) throw new TransientError('ExpandingInterrupted', `the ${name} program was killed`);
   } finally {
     child.kill('SIGKILL');
     output.destroy();
@@ -64,7 +73,7 @@ export async function* expandByProgram(
 
 async function feed(child: Child, source: AsyncIterator<Buffer>): Promise<void> {
   try {
-    // Not for-await: what zstd does not take stays in the source, so that its digest can still be completed.
+    // Not for-await: what it does not take stays in the source, so that its digest can still be completed.
     for (;;) {
       const next = await source.next();
       if (next.done) break;
@@ -78,7 +87,7 @@ async function feed(child: Child, source: AsyncIterator<Buffer>): Promise<void> 
   }
 }
 
-/** Waits until zstd takes more, or has ended. */
+/** Waits until the program takes more, or has ended. */
 const drained = (child: Child): Promise<void> =>
   new Promise(resolve => {
     const done = () => {
@@ -90,9 +99,10 @@ const drained = (child: Child): Promise<void> =>
     child.once('exit', done);
   });
 
-function spawnZstd({ programsEnd }: BlockReader): Child {
+function spawnExpander(name: keyof typeof COMMANDS, { programsEnd }: BlockReader): Child {
+  const [program, ...args] = COMMANDS[name];
   try {
-    return spawn('zstd', ['-d', '-c', '-q'], { stdio: ['pipe', programsEnd, 'pipe'] });
+    return spawn(program, args, { stdio: ['pipe', programsEnd, 'pipe'] });
   } finally {
     // The program has an end of its own now; its exit has to close the last one.
     programsEnd.destroy();
