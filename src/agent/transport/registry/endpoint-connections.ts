@@ -1,10 +1,9 @@
 import type { Agent, Dispatcher } from 'undici';
-import { isLoopbackHost } from '../../../domain/address.ts';
 import { publicAddress } from '../address.ts';
 import { newAgent, systemRoots } from '../connections.ts';
 import { classifyFailure } from '../failures.ts';
 import type { Endpoint } from './endpoints.ts';
-import { assertForeign, guardedLookup } from './guard.ts';
+import { createGuard } from './guard.ts';
 
 /** What is asked for. */
 export interface Asked {
@@ -33,7 +32,7 @@ export function createConnections({ base, trust, caDir }: Endpoint, silenceMs: n
   };
   let own: Agent | undefined;
   let foreign: Agent | undefined;
-  const isLocal = isLoopbackHost(base.hostname);
+  const guard = createGuard(base.hostname);
   const advice = {
     authority: `put the authority's certificate into ${caDir} as ca.crt`,
     client: `put the client's certificate into ${caDir} as client.cert and client.key`,
@@ -46,9 +45,8 @@ export function createConnections({ base, trust, caDir }: Endpoint, silenceMs: n
       own ??= newAgent({ silenceMs, ca: trusted, client: trust.client });
       return own;
     }
-    const isElsewhere = !isLocal && url.hostname !== base.hostname;
-    if (isElsewhere) assertForeign(url);
-    foreign ??= newAgent({ silenceMs, ca: authorities(), lookup: isLocal ? undefined : guardedLookup });
+    guard.check(url);
+    foreign ??= newAgent({ silenceMs, ca: authorities(), lookup: guard.lookup });
     return foreign;
   };
   return {

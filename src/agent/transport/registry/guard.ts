@@ -3,28 +3,38 @@ import type { LookupFunction } from 'node:net';
 import { isLoopbackHost, isMetadataAddress } from '../../../domain/address.ts';
 import { StalledError } from '../../../domain/errors.ts';
 
-/** Where a registry must not send this machine: to itself, and to what hands out its credentials. */
-const isForbidden = (host: string): boolean => isLoopbackHost(host) || isMetadataAddress(host);
-
-/**
- * Refuses an address that a registry elsewhere leads to, if it is this machine's own or a cloud's metadata service.
- * @throws StalledError `AddressForbidden`
- */
-export function assertForeign(url: URL): void {
-  if (isForbidden(url.hostname)) throw forbidden(url.hostname);
+/** Where a registry may lead this machine to. */
+export interface Guard {
+  /** @throws StalledError `AddressForbidden` */
+  check(url: URL): void;
+  /** Finds a name's addresses, and refuses those that `check` refuses. */
+  readonly lookup: LookupFunction;
 }
 
-/** Finds a name's addresses, and refuses those that {@link assertForeign} refuses. */
-export const guardedLookup: LookupFunction = (host, options, callback) => {
-  dnsLookup(host, { ...options, all: true }, (error, addresses) => {
-    const [first] = addresses ?? [];
-    if (error !== null || first === undefined) return callback(error, '', 0);
-    if (addresses.some(({ address }: LookupAddress) => isForbidden(address)))
-      return callback(forbidden(host), '', 0);
-    if (options.all === true) return callback(null, addresses);
-    callback(null, first.address, first.family);
-  });
-};
+/**
+ * Keeps a registry from leading this machine to what hands out the machine's credentials, and one that is elsewhere
+ * from leading it to itself. The registry's own host is its administrator's choice.
+ */
+export function createGuard(registryHost: string): Guard {
+  const isLocal = isLoopbackHost(registryHost);
+  const isForbidden = (host: string): boolean =>
+    isMetadataAddress(host) || (!isLocal && isLoopbackHost(host));
+  return {
+    check: url => {
+      if (url.hostname !== registryHost && isForbidden(url.hostname)) throw forbidden(url.hostname);
+    },
+    lookup: (host, options, callback) => {
+      dnsLookup(host, { ...options, all: true }, (error, addresses) => {
+        const [first] = addresses ?? [];
+        if (error !== null || first === undefined) return callback(error, '', 0);
+        const isBad = addresses.some(({ address }: LookupAddress) => isForbidden(address));
+        if (isBad && host !== registryHost) return callback(forbidden(host), '', 0);
+        if (options.all === true) return callback(null, addresses);
+        callback(null, first.address, first.family);
+      });
+    },
+  };
+}
 
 const forbidden = (host: string): StalledError =>
   new StalledError(
