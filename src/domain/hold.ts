@@ -10,12 +10,15 @@ export interface Hold {
   readonly changesAtMs?: number;
 }
 
+type HeldRequest = Pick<Request, 'isPaused' | 'mistake' | 'timeWindow' | 'fields'>;
+
 /** Whether a request lets new plans and new drains begin: it is not paused, and its window is open. */
 export function holdOf(
-  { isPaused, timeWindow, fields }: Pick<Request, 'isPaused' | 'timeWindow' | 'fields'>,
+  { isPaused, mistake, timeWindow, fields }: HeldRequest,
   nowMs: number,
   defaultZone: string,
 ): Hold {
+  if (mistake !== undefined) return { refusal: mistake };
   if (isPaused) {
     return {
       refusal: { reason: 'Paused', message: 'the request is paused: set spec.paused to false to go on' },

@@ -40,9 +40,12 @@ export const isControlPlane = (node: NodeFacts): boolean => CONTROL_PLANE_LABEL 
 export const isForeignCordoned = (node: NodeFacts): boolean =>
   node.unschedulable && node.annotations[CORDONED_BY_ANNOTATION] === undefined;
 
+/** Kubelet and agent tell of the same boot: after a reboot, one of them may not have reported yet. */
+export const isOfOneBoot = ({ agentBootId, bootId }: NodeState): boolean =>
+  agentBootId === '' || bootId === '' || agentBootId === bootId;
+
 /** The kubelet's word that the node is Ready is about the boot that the agent runs in, not about the one before. */
-export const isBack = (node: NodeState): boolean =>
-  node.ready && (node.agentBootId === '' || node.bootId === '' || node.agentBootId === node.bootId);
+export const isBack = (node: NodeState): boolean => node.ready && isOfOneBoot(node);
 
 /** Whether a node has all the labels of a selector. */
 export const hasLabels = (node: NodeFacts, selector: Readonly<Record<string, string>>): boolean =>

@@ -1,12 +1,11 @@
-import type { Configs, OS, OSSpec } from '../api/openeuler/index.ts';
+import type { OS, OSSpec } from '../api/openeuler/index.ts';
 import { StalledError } from './errors.ts';
 import { imageOfOS } from './os-image.ts';
-import { windowOfOS } from './os-window.ts';
 import type { Target } from './request.ts';
-import { majorOf } from './request-os.ts';
+import { hasContent, majorOf } from './request-os.ts';
 
 /**
- * What an `OS` brings to its nodes.
+ * What an `OS` brings to its nodes. What is wrong in a field that only steers the rollout is told by `steeringOf`.
  * @throws StalledError with the name of the field that has to be corrected
  */
 export function targetOfOS(spec: OS['spec']): Target {
@@ -41,10 +40,6 @@ function assertSupported(spec: OSSpec): void {
   }
 }
 
-/** Upstream's clients write an empty version and no list where nothing is wanted. */
-const hasContent = (configs: Configs | undefined): boolean =>
-  Boolean(configs?.version) || (configs?.configs ?? []).length > 0;
-
 function assertRight(spec: OSSpec): void {
   if (spec.osversion.trim() === '')
     throw new StalledError(
@@ -56,10 +51,4 @@ function assertRight(spec: OSSpec): void {
       'MaxUnavailableInvalid',
       `spec.maxunavailable is ${spec.maxunavailable}: give the number of nodes that may be out of service at once, at least 1`,
     );
-  if (spec.timeinterval < 0)
-    throw new StalledError(
-      'TimeIntervalInvalid',
-      `spec.timeinterval is ${spec.timeinterval}: give seconds, 0 or more`,
-    );
-  windowOfOS(spec);
 }

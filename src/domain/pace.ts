@@ -7,12 +7,14 @@ import type { Refusal } from './version-change.ts';
 
 /** What the pace of a rollout depends on beside its nodes. */
 export interface PaceInput extends Pace {
+  /** Nothing new begins, for another reason. */
+  readonly isHeld: boolean;
   /** How many nodes a serial batch has. */
   readonly batchSize: number;
   readonly nowMs: number;
 }
 
-/** How fast a rollout may go on, at one moment. */
+/** How fast a rollout may go on at one moment. */
 export interface PaceNow {
   /** Why a node must not begin now; `undefined` if it may. */
   refusalOf(node: NodeState): Refusal | undefined;
@@ -42,12 +44,11 @@ function parallelPace(verdicts: readonly NodeVerdict[], input: PaceInput): PaceN
 }
 
 function serialPace(verdicts: readonly NodeVerdict[], input: PaceInput): PaceNow {
-  const isAtWork = ({ state }: NodeVerdict): boolean => state === 'running';
   const begun = verdicts.filter(
-    entry => isAtWork(entry) || (mayBegin(entry) && SERIAL_LABEL in entry.node.labels),
+    entry => entry.state === 'running' || (mayBegin(entry) && SERIAL_LABEL in entry.node.labels),
   );
   const isNew = begun.length === 0;
-  const batch = isNew ? verdicts.filter(mayBegin).slice(0, input.batchSize) : begun;
+  const batch = isNew && !input.isHeld ? verdicts.filter(mayBegin).slice(0, input.batchSize) : begun;
   const names = new Set(batch.map(({ node }) => node.name));
   const waiting = isNew
     ? waitForInterval(
@@ -71,6 +72,10 @@ function serialPace(verdicts: readonly NodeVerdict[], input: PaceInput): PaceNow
   };
 }
 
+/** Also where what is worked on there is of another rollout or request: only one node at a time is taken away. */
+const isAtWork = ({ state, reason }: NodeVerdict): boolean =>
+  state === 'running' || reason === 'OtherPlanRunning';
+
 interface IntervalWait {
   readonly refusal: Refusal;
   readonly untilMs: number;
@@ -80,9 +85,9 @@ function waitForInterval(
   sinceMs: number | undefined,
   { intervalMs, nowMs }: PaceInput,
 ): IntervalWait | undefined {
-  if (sinceMs === undefined || sinceMs + intervalMs <= nowMs) return undefined;
-  // A clock that is ahead of ours must not stop the rollout.
-  const untilMs = Math.min(sinceMs, nowMs) + intervalMs;
+  // A clock that is far ahead of ours must not stop the rollout; one that is a little ahead makes the wait longer.
+  if (sinceMs === undefined || Math.abs(nowMs - sinceMs) >= intervalMs) return undefined;
+  const untilMs = sinceMs + intervalMs;
   const message = `the next batch begins at ${toTimestamp(untilMs)}, ${intervalMs / 1000} s after the one before (spec.timeinterval)`;
   return { refusal: { reason: 'IntervalNotOver', message }, untilMs };
 }

@@ -1,9 +1,8 @@
 import type { DrainPolicy } from '../api/monok8s/index.ts';
-import { NODE_SELECTOR_LABEL, type OS, type OSSpec } from '../api/openeuler/index.ts';
-import { StalledError } from './errors.ts';
+import { type Configs, NODE_SELECTOR_LABEL, type OS, type OSSpec } from '../api/openeuler/index.ts';
 import { isControlPlane, type NodeState } from './node-state.ts';
 import { containerImageOf } from './os-image.ts';
-import { windowOfOS } from './os-window.ts';
+import { steeringOf } from './os-steering.ts';
 import { keyOf, type Request } from './request.ts';
 import { digestOf } from './rollout-key.ts';
 import type { Refusal } from './version-change.ts';
@@ -27,10 +26,9 @@ export function requestOfOS({ apiVersion, metadata, spec, status }: OS): Request
     rolloutKey: rolloutKeyOfOS(spec),
     isTargetKnown: true,
     isPaused: false,
-    timeWindow: windowOrNone(spec),
+    ...steeringOf(spec),
     maxUnavailable: Math.max(1, spec.maxunavailable),
     drain: drainOf(spec),
-    pace: { isSerial: spec.executionmode === 'serial', intervalMs: Math.max(0, spec.timeinterval) * 1000 },
     followsControlPlane: false,
     fields: FIELDS,
     selects: node => isEligible(node, spec.nodeselector),
@@ -63,16 +61,12 @@ export const rolloutKeyOfOS = (spec: OSSpec): string =>
     spec.clientcert ?? '',
     spec.clientkey ?? '',
     spec.nodeselector,
+    ...[spec.sysconfigs, spec.upgradeconfigs].filter(hasContent),
   ]);
 
-function windowOrNone(spec: OSSpec): Request['timeWindow'] {
-  try {
-    return windowOfOS(spec);
-  } catch (error) {
-    if (error instanceof StalledError) return undefined;
-    throw error;
-  }
-}
+/** Upstream's clients write an empty version and no list where nothing is wanted. */
+export const hasContent = (configs: Configs | undefined): boolean =>
+  Boolean(configs?.version) || (configs?.configs ?? []).length > 0;
 
 /** @source upstream KubeOS's drain: `evictpodforce` lets bare pods and pods with an emptyDir go; absent counts as true */
 function drainOf({ evictpodforce = true }: OSSpec): DrainPolicy {

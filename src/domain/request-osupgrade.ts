@@ -26,6 +26,7 @@ export function requestOfOSUpgrade({ apiVersion, metadata, spec, status }: OSUpg
     isTargetKnown: status?.image !== undefined,
     isPaused: spec.paused,
     timeWindow: spec.timeWindow,
+    mistake: undefined,
     maxUnavailable: spec.maxUnavailable,
     drain: spec.drain,
     pace: { isSerial: false, intervalMs: 0 },

@@ -55,6 +55,8 @@ export interface Request {
   readonly isTargetKnown: boolean;
   readonly isPaused: boolean;
   readonly timeWindow: TimeWindow | undefined;
+  /** What is wrong in a field that steers the rollout and changes no plan: nothing begins until it is corrected. */
+  readonly mistake: Refusal | undefined;
   readonly maxUnavailable: MaxUnavailable;
   readonly drain: DrainPolicy;
   readonly pace: Pace;

@@ -9,7 +9,7 @@ import type { Refusal } from './version-change.ts';
 export interface ChoiceInput {
   readonly target: string;
   readonly budget: BudgetInput;
-  readonly pace: PaceInput;
+  readonly pace: Omit<PaceInput, 'isHeld'>;
   /** Workers wait for control-plane nodes and for the API server to have the minor version. */
   readonly followsControlPlane: boolean;
   /** `v1.36.3`; empty if it is not known. */
@@ -33,7 +33,7 @@ export function chooseNodes(verdicts: readonly NodeVerdict[], input: ChoiceInput
   const budget = createBudget(input.budget);
   const workersHold = input.followsControlPlane ? holdOfWorkers(verdicts, input) : undefined;
   const inTurn = verdicts.toSorted(byTurn);
-  const pace = paceOf(inTurn, input.pace);
+  const pace = paceOf(inTurn, { ...input.pace, isHeld: input.hold !== undefined });
   const chosen: NodeVerdict[] = [];
   const judged = inTurn.map(entry => {
     if (!mayBegin(entry)) return entry;

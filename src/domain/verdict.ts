@@ -1,6 +1,6 @@
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { isManaged, type NodeState } from './node-state.ts';
-import { byAge, isActive } from './progress.ts';
+import { isManaged, isOfOneBoot, type NodeState } from './node-state.ts';
+import { byAge, hasBegunDraining, isActive } from './progress.ts';
 import type { Request, Target } from './request.ts';
 import type { Refusal } from './version-change.ts';
 
@@ -87,11 +87,14 @@ function judgePast(
     const why = { reason: failureReason || (phase ?? 'Failed'), message: message ?? '' };
     return { ...verdict(node, 'failed', why), progress };
   }
-  if (input.isAtVersion(node, input.target.version)) return verdict(node, 'updated');
-  // The word that the node is done comes before the report of what it runs: that one is of the boot before.
-  if (progress?.status?.bootId !== undefined && progress.status.bootId === input.runningBootId(node))
-    return verdict(node, 'updated');
+  if (input.isAtVersion(node, input.target.version)) {
+    // Not for long: another plan reboots it into another version, which is then to be changed.
+    return isBeingTakenAway(input.otherPlanOn(node)) ? undefined : verdict(node, 'updated');
+  }
   if (progress === undefined && !input.isMarked(node)) return undefined;
+  // The word that the node is done comes before the report of what it runs: that one is of the boot before.
+  const isReportOld = progress?.status?.bootId === input.runningBootId(node) || !isOfOneBoot(node);
+  if (isReportOld) return verdict(node, 'updated');
   const again =
     progress === undefined ? 'a new rollout' : `ctl retry ${progress.metadata.name} or a new rollout`;
   return verdict(node, 'drifted', {
@@ -100,6 +103,9 @@ function judgePast(
   });
 }
 
+const isBeingTakenAway = (other: OSUpgradeProgress | undefined): boolean =>
+  other !== undefined && hasBegunDraining(other);
+
 function judgeNew(node: NodeState, input: JudgeInput): NodeVerdict {
   if (!isManaged(node)) {
     const message = node.hasReported ? 'the pod of its agent is gone' : 'no agent has reported from it';
@@ -107,6 +113,10 @@ function judgeNew(node: NodeState, input: JudgeInput): NodeVerdict {
       reason: 'AgentMissing',
       message: `${message}: see daemonset/node-agent`,
     });
+  }
+  if (!isOfOneBoot(node)) {
+    const message = 'the node has rebooted, and its kubelet or its agent has not reported since';
+    return verdict(node, 'waiting', { reason: 'NodeNotReady', message });
   }
   const refusal = input.judgeChange(node, input.target.plan);
   if (refusal !== undefined) return { ...verdict(node, 'skipped', refusal), isRefused: true };

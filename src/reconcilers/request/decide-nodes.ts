@@ -40,7 +40,10 @@ export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: 
   const choice = choose(snapshot, judged, target, waitsFor ?? timing.refusal);
   const { verdicts, chosen } = choice;
   const silences = verdicts.map(entry => silenceOfVerdict(entry, nowMs));
-  const troubles = silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble]));
+  const troubles = [
+    ...(timing.refusal !== undefined && isMistake(timing.refusal) ? [timing.refusal] : []),
+    ...silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble])),
+  ];
   const input = { ...settled, target, verdicts, troubles, hold: timing.refusal };
   const recheckAtMs = earliest({ timing, silences, choice, nowMs });
   return {

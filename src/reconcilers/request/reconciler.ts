@@ -36,10 +36,10 @@ export function createRequestReconciler(
   });
 
   return async key => {
+    const mayPlan = await expectations.areMet();
     const cached = findByKey(world, key);
     if (cached === undefined || cached.metadata.deletionTimestamp !== undefined) return undefined;
     if (ownWrites.isBehind(cached.metadata.uid, cached.metadata.resourceVersion)) return BEHIND_MS;
-    const mayPlan = await expectations.areMet();
     const snapshot = await gather(cached);
     const decided = decideRequest(snapshot);
     const decision = mayPlan ? decided : { ...decided, plans: [], turns: [] };
@@ -77,8 +77,8 @@ function announce(
   const about = subjectOf(request);
   const { phase, reason = '', message = '' } = next;
   const note = target?.note;
-  if (note !== undefined && next.rollout !== status?.rollout && phase === 'Accepted')
-    events.record(about, 'Warning', note.reason, note.message);
+  const begins = phase === 'Accepted' && (status?.phase !== 'Accepted' || next.rollout !== status.rollout);
+  if (note !== undefined && begins) events.record(about, 'Warning', note.reason, note.message);
   if (phase !== status?.phase || reason !== status?.reason) {
     log.info('request changed', { request: title, phase, reason, detail: message });
     events.record(about, phase === 'Rejected' ? 'Warning' : 'Normal', reason, message);
