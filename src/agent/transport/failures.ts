@@ -46,7 +46,7 @@ export interface CertificateAdvice {
 }
 const IMAGE_ADVICE: CertificateAdvice = {
   authority: 'name the right one in caCert',
-  client: 'check clientCert and clientKey',
+  client: 'name the clientCert and clientKey that it accepts, and in an OS set mtls: true',
 };
 
 /**
@@ -100,7 +100,11 @@ export function classifyStatus(status: number, where: string, waitMs: number): S
     );
   }
   if (isBusyStatus(status)) return new ServerBusyError(`${where}: the server answers HTTP ${status}`, waitMs);
-  return new StalledError('AddressUnsupported', `${where} answers HTTP ${status} instead of the file`);
+  const hint =
+    status === 400 && where.startsWith('https:')
+      ? ': some servers answer so to a client certificate that is missing, or that they do not accept'
+      : '';
+  return new StalledError('AddressUnsupported', `${where} answers HTTP ${status} instead of the file${hint}`);
 }
 
 /** Tells whether an answer may be another one next time. */

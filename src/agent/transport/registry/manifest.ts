@@ -65,6 +65,9 @@ export function parseManifest(bytes: Buffer, where: string): Manifest {
   // One document that can be read as both is somebody's trick.
   if (manifests !== undefined && (config !== undefined || layers !== undefined))
     throw invalid(where, 'is an index and an image at the same time');
+  const types = manifests === undefined ? MANIFEST_TYPES.slice(2) : MANIFEST_TYPES.slice(0, 2);
+  if (document.mediaType !== undefined && !types.some(type => type === document.mediaType))
+    throw invalid(where, `says that it is ${JSON.stringify(document.mediaType)}, which it is not`);
   if (manifests !== undefined) {
     for (const descriptor of manifests) checkDigest(descriptor, where);
     return { kind: 'index', manifests };
