@@ -27,6 +27,8 @@ export interface ImageServer {
   readonly url: string;
   /** Requests in the order in which they came. */
   readonly requests: readonly ServedRequest[];
+  /** Connections that were made, whether anything was asked for or not. */
+  readonly connections: number;
   /** Bytes of bodies that were sent for a path. */
   bytesSent(path: string): number;
   /** Puts a file at a path, or another one in its place. */
@@ -53,6 +55,10 @@ export async function startImageServer(
           { ...tls, ...(tls.clientCa && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }) },
           listener,
         );
+  let connections = 0;
+  server.on('connection', () => {
+    connections += 1;
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -60,6 +66,9 @@ export async function startImageServer(
   return {
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${address.port}`,
     requests: site.requests,
+    get connections() {
+      return connections;
+    },
     bytesSent: path => site.sent.get(path) ?? 0,
     serve: (path, file) => void site.files.set(path, file),
     setFaults: (path, ...faults) => site.setFaults(path, faults),

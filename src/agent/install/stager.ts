@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'winston';
+import type { PlanImage } from '../../api/monok8s/index.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { StalledError } from '../../domain/errors.ts';
-import { loadClientCredentials } from '../../tls/client-credentials.ts';
+import { type ClientCredentials, loadClientCredentials } from '../../tls/client-credentials.ts';
 import type { AgentConfig } from '../config.ts';
 import { hostPath } from '../host/host-path.ts';
 import type { Slots, StagedImage, StageHooks, StageRequest, Stager } from '../ports.ts';
@@ -44,8 +45,7 @@ async function stage(parts: StagerParts, request: StageRequest, hooks: StageHook
   const url = imageAddress(request);
   assertChecksumForm(image.checksum ?? '');
   assertFits(request);
-  const { hostRoot, certDir } = parts.config;
-  const credentials = await loadClientCredentials(hostPath(hostRoot, certDir), image, parts.clock.nowMs());
+  const credentials = await credentialsFor(parts, url, image);
   if (url.protocol === 'http:') parts.log.warn('image address is insecure', { address: publicAddress(url) });
   await parts.slots.assertWritable(slot.name);
   const silenceMs = Math.min(MAX_SILENCE_MS, Math.max(Math.floor(request.stallMs / 2), 100));
@@ -55,6 +55,16 @@ async function stage(parts: StagerParts, request: StageRequest, hooks: StageHook
   } finally {
     await client.close();
   }
+}
+
+/** Certificates count for https alone: a request may name them for either. */
+async function credentialsFor(
+  { config, clock, log }: StagerParts,
+  url: URL,
+  image: PlanImage,
+): Promise<ClientCredentials> {
+  if (url.protocol !== 'https:') return {};
+  return loadClientCredentials(hostPath(config.hostRoot, config.certDir), image, clock.nowMs(), log);
 }
 
 /** Begins anew as often as the file on the server changes meanwhile. */
