@@ -41,13 +41,16 @@ export async function cordon(
 }
 
 /**
- * Gives a node that we cordoned back to scheduling. One that we did not cordon is left as it is.
+ * Gives a node that we cordoned back to scheduling, and takes labels away with it. One that we did not cordon is left
+ * as it is.
+ * @param labels names of labels that the node has
  * @returns the node as it is now
  * @throws TransientError `Conflict` when another node or another owner of the cordon is found there
  */
 export async function uncordon(
   client: KubeClient,
   node: NodeFacts,
+  labels: readonly string[] = [],
   options?: CallOptions,
 ): Promise<NodeFacts> {
   const owner = node.annotations[CORDONED_BY_ANNOTATION];
@@ -58,8 +61,18 @@ export async function uncordon(
     { op: 'remove', path: ANNOTATION_PATH },
     // `add` also replaces; `remove` would fail where someone uncordoned the node already.
     { op: 'add', path: '/spec/unschedulable', value: false },
+    ...labels.flatMap(removalOf),
   ];
   return client.patch(NODES, { name: node.name }, { type: 'json', body }, options);
+}
+
+/** Removes a label, also if someone else was quicker. */
+function removalOf(label: string): JsonPatchOperation[] {
+  const path = `/metadata/labels/${pointerPart(label)}`;
+  return [
+    { op: 'add', path, value: '' },
+    { op: 'remove', path },
+  ];
 }
 
 /** The part of `wanted` that the node does not have yet. */

@@ -1,4 +1,5 @@
 import {
+  type DrainPolicy,
   type Gate,
   type OSUpgrade,
   type OSUpgradeProgress,
@@ -80,9 +81,12 @@ export function request(name: string, spec: object = {}, status: OSUpgradeStatus
 /** What a progress object is made from. */
 export interface ProgressToMake {
   readonly of?: string;
+  /** Kind of the request; one of an `OS` is in namespace `default`. */
+  readonly kind?: 'OSUpgrade' | 'OS';
   readonly on: string;
   readonly rollout?: number;
   readonly gate?: Partial<Gate>;
+  readonly drain?: DrainPolicy;
   readonly status?: OSUpgradeProgressStatus;
   readonly retryNonce?: string;
   /** Made by a person: no UID, no plan unless `plan` is true, nobody owns it. */
@@ -92,7 +96,7 @@ export interface ProgressToMake {
 
 /** The object of a request on a node. */
 export function progress(make: ProgressToMake): OSUpgradeProgress {
-  const { of: source = 'up', on, rollout = 1, byHand = false, plan = !byHand } = make;
+  const { of: source = 'up', kind = 'OSUpgrade', on, rollout = 1, byHand = false, plan = !byHand } = make;
   const gate: Gate = { state: 'Closed', attempt: 0, since: null, reason: '', message: '', ...make.gate };
   const owner = { apiVersion: 'v1', kind: 'Node', name: on, uid: `uid-of-${on}` };
   return {
@@ -106,7 +110,11 @@ export function progress(make: ProgressToMake): OSUpgradeProgress {
       ...(byHand ? {} : { ownerReferences: [owner] }),
     },
     spec: {
-      sourceRef: { name: source, ...(byHand ? {} : { kind: 'OSUpgrade', uid: `uid-of-${source}` }) },
+      sourceRef: {
+        name: source,
+        ...(kind === 'OS' && { namespace: 'default' }),
+        ...(byHand ? {} : { kind, uid: `uid-of-${source}` }),
+      },
       nodeName: on,
       ...(make.retryNonce === undefined ? {} : { retryNonce: make.retryNonce }),
       ...(plan
@@ -114,11 +122,12 @@ export function progress(make: ProgressToMake): OSUpgradeProgress {
             plan: {
               kind: 'upgrade',
               rollout,
-              targetVersion: 'v1.35.1',
-              versionField: 'VERSION_ID',
+              targetVersion: kind === 'OS' ? 'KubeOS 1.0.1' : 'v1.35.1',
+              versionField: kind === 'OS' ? 'PRETTY_NAME' : 'VERSION_ID',
               image: IMAGE,
               limits: { stallSeconds: 600, trialSeconds: 900 },
               gate,
+              ...(make.drain && { drain: make.drain }),
             },
           }
         : {}),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ApiObject, Condition, NullableTime } from '../meta.ts';
+import { DrainPolicy } from './osupgrade.ts';
 
 /** The request that an object works for. */
 export const SourceRef = z.object({
@@ -59,6 +60,7 @@ export const NodePlan = z.object({
     })
     .prefault({}),
   gate: Gate.describe('whether the node may be rebooted: it is drained'),
+  drain: DrainPolicy.optional().describe('how its drain began, for the case that the request is deleted'),
 });
 export type NodePlan = z.infer<typeof NodePlan>;
 

@@ -1,5 +1,6 @@
 import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
+import type { Block } from '../../domain/drain.ts';
 import { currentAttempt, namespaceOf } from '../../domain/progress.ts';
 import { NODES, OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
 import type { CallOptions, Patch } from '../../kube/types.ts';
@@ -9,23 +10,27 @@ import type { NodeAction } from './decision.ts';
 
 type ActionOf<Type extends NodeAction['type']> = Extract<NodeAction, { type: Type }>;
 
-const REFUSED_EVICTIONS: readonly string[] = ['PodDisruptionBudget', 'EvictionRefused'];
+/** What a person may have to do something about. */
+const OBSTACLES: readonly string[] = [
+  ...['PodDisruptionBudget', 'EvictionRefused', 'PodsUnknown'],
+  ...(['PodUnmanaged', 'PodLocalData'] satisfies Block[]),
+];
 
 /** Says a new word at the gate of a plan. */
 export async function writeGate(
   context: ControllerContext,
-  { progress, gate }: ActionOf<'gate'>,
+  { progress, gate, drain }: ActionOf<'gate'>,
 ): Promise<void> {
   const { leadership, signal, log } = context;
   // Beginning to drain takes the node out of service; everything else may also be said twice.
   const bounds = gate.state === 'Draining' ? await withinLease(leadership, signal) : { signal };
-  await patchSpec(context, progress, { plan: { gate } }, bounds);
+  await patchSpec(context, progress, { plan: { gate, ...(drain && { drain }) } }, bounds);
   const { nodeName } = progress.spec;
   const fields = { node: nodeName, progress: progress.metadata.name, attempt: gate.attempt };
   log.info('gate written', { ...fields, state: gate.state, reason: gate.reason, detail: gate.message });
   // Cordoning and uncordoning are told about the node.
   if (gate.reason === 'Draining' || gate.state === 'Open') return;
-  const isBad = gate.state === 'Failed' || REFUSED_EVICTIONS.includes(gate.reason);
+  const isBad = gate.state === 'Failed' || OBSTACLES.includes(gate.reason);
   record(context, progress, isBad ? 'Warning' : 'Normal', gate.reason, gate.message);
 }
 

@@ -32,7 +32,7 @@ export async function carryOutOnNode(actors: NodeActors, name: string, action: N
     case 'cordon':
       return cordonFor(context, action.node, action.progress);
     case 'uncordon':
-      return giveBack(context, action.node);
+      return giveBack(context, action);
     case 'evict':
       return evict(actors, name, action.podUids);
     case 'delete':
@@ -48,11 +48,12 @@ export async function carryOutOnNode(actors: NodeActors, name: string, action: N
 
 /** We alone write these labels, so the node's own changes meanwhile do not matter. */
 async function setLabels(
-  { client, signal, log }: ControllerContext,
+  { client, signal, ownWrites, log }: ControllerContext,
   { node, labels }: Extract<NodeAction, { type: 'label' }>,
 ): Promise<void> {
   const body = { metadata: { uid: node.uid, labels } };
-  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
+  const written = await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
+  ownWrites.note(node.uid, node.resourceVersion, written.resourceVersion);
   log.info('node labelled', { node: node.name, labels });
 }
 
@@ -72,9 +73,9 @@ async function cordonFor(
 
 async function giveBack(
   { client, signal, ownWrites, log, events }: ControllerContext,
-  node: NodeState,
+  { node, labels }: Extract<NodeAction, { type: 'uncordon' }>,
 ): Promise<void> {
-  const written = await uncordon(client, node, { signal });
+  const written = await uncordon(client, node, labels, { signal });
   ownWrites.note(node.uid, node.resourceVersion, written.resourceVersion);
   log.info('node uncordoned', { node: node.name });
   events.record(nodeSubject(node), 'Normal', 'Uncordoned', 'serves again');
@@ -86,16 +87,13 @@ async function evict(
   podUids: readonly string[],
 ): Promise<void> {
   const pods = (sessions.view(node).pods ?? []).filter(pod => podUids.includes(pod.uid));
-  for (const pod of pods) {
+  const evictOne = async (pod: PodFacts): Promise<void> => {
     const answer = await askToEvict(context, pod);
     sessions.remember(node, pod, answer);
-    context.log.debug('eviction asked for', {
-      node,
-      pod: pod.name,
-      namespace: pod.namespace,
-      answer: answer.outcome,
-    });
-  }
+    const { name, namespace } = pod;
+    context.log.debug('eviction asked for', { node, pod: name, namespace, answer: answer.outcome });
+  };
+  await Promise.all(pods.map(evictOne));
 }
 
 /** One pod's eviction that fails, be it by a webhook's veto, holds up no other's, and the gate tells of it. */

@@ -1,6 +1,6 @@
 import type { DrainPolicy, OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { fateOf, nameOf, type PodFate } from '../../domain/drain.ts';
+import { blockOf, fateOf, nameOf, type PodFate } from '../../domain/drain.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
 import { gateState } from '../../domain/progress.ts';
@@ -8,6 +8,7 @@ import type { FieldNames } from '../../domain/request.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { changeOf, toGate } from './decide-gate.ts';
 import type { DecisionPart, DrainView, NodeSnapshot } from './decision.ts';
+import { podsSeen } from './pods-seen.ts';
 
 /** Waits shorter than this are everyday life, and not worth a write. */
 const QUIET_MS = 3000;
@@ -15,7 +16,8 @@ const QUIET_MS = 3000;
 /** What of a request a drain depends on. */
 export interface DrainRules {
   readonly drain: DrainPolicy;
-  readonly fields: Pick<FieldNames, 'forcesEviction'>;
+  /** Absent where the request is gone. */
+  readonly fields?: Pick<FieldNames, 'forcesEviction'>;
 }
 
 /** Decides the next step of a drain that has begun. */
@@ -23,30 +25,30 @@ export function decideDrain(
   snapshot: NodeSnapshot,
   node: NodeState,
   progress: OSUpgradeProgress,
-  { drain: policy, fields }: DrainRules,
+  rules: DrainRules,
 ): DecisionPart {
   if (gateState(progress) !== 'Draining') return { actions: [] };
   if (!node.unschedulable) return { actions: [{ type: 'cordon', node, progress }], watchPods: false };
-  const open = toGate(
-    progress,
-    'Open',
-    { reason: 'Drained', message: 'the node is drained' },
-    snapshot.nowMs,
-  );
-  if (policy.skip) return { actions: changeOf(progress, open) };
+  const { drain: policy } = rules;
+  if (policy.skip) return { actions: open(snapshot, progress) };
   const timeoutAtMs = sinceMs(progress, snapshot) + policy.timeoutSeconds * 1000;
-  const { drain, systemNamespace } = snapshot;
-  const { pods } = drain;
-  if (pods !== undefined && timeoutAtMs > snapshot.nowMs) {
-    const fates = pods.map(pod => ({ pod, fate: fateOf(pod, policy, { systemNamespace, ...fields }) }));
-    const left = fates.filter(({ fate }) => fate.action !== 'ignore');
-    if (left.length === 0) return { actions: changeOf(progress, open) };
-    return waitForPods(snapshot, progress, left, timeoutAtMs);
-  }
   if (timeoutAtMs <= snapshot.nowMs)
     return { actions: changeOf(progress, timedOut(snapshot, progress, policy)) };
-  return { actions: [], watchPods: true, recheckAtMs: timeoutAtMs };
+  const seen = podsSeen(snapshot);
+  if (seen.pods !== undefined) return emptyNode(snapshot, progress, rules, { pods: seen.pods, timeoutAtMs });
+  return {
+    actions: seen.why === undefined ? [] : tell(snapshot, progress, seen.why),
+    watchPods: true,
+    recheckAtMs: Math.min(timeoutAtMs, seen.recheckAtMs),
+  };
 }
+
+const open = ({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress): DecisionPart['actions'] =>
+  changeOf(progress, toGate(progress, 'Open', { reason: 'Drained', message: 'the node is drained' }, nowMs));
+
+/** Says what the drain waits for. */
+const tell = ({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress, why: Refusal): DecisionPart['actions'] =>
+  changeOf(progress, toGate(progress, 'Draining', why, nowMs));
 
 const sinceMs = (progress: OSUpgradeProgress, { nowMs }: NodeSnapshot): number =>
   Date.parse(progress.spec.plan?.gate.since ?? '') || nowMs;
@@ -57,30 +59,61 @@ function timedOut({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress, { timeou
   return toGate(progress, 'Failed', { reason: 'DrainTimeout', message }, nowMs);
 }
 
+interface Drain {
+  readonly pods: readonly PodFacts[];
+  readonly timeoutAtMs: number;
+}
+
 interface PodLeft {
   readonly pod: PodFacts;
   readonly fate: PodFate;
 }
 
+function emptyNode(
+  snapshot: NodeSnapshot,
+  progress: OSUpgradeProgress,
+  { drain: policy, fields }: DrainRules,
+  { pods, timeoutAtMs }: Drain,
+): DecisionPart {
+  const place = { ...snapshot, ...fields };
+  const left = pods
+    .map(pod => ({ pod, fate: fateOf(pod, policy, place) }))
+    .filter(({ fate }) => fate.action !== 'ignore');
+  if (left.length === 0) return { actions: open(snapshot, progress) };
+  const block = blockOf(pods, policy, place);
+  // A node that cannot be emptied keeps what still runs there.
+  if (block !== undefined)
+    return { actions: tell(snapshot, progress, block), watchPods: true, recheckAtMs: timeoutAtMs };
+  return waitForPods(snapshot, progress, left, timeoutAtMs);
+}
+
+/** One round of evictions ends within one call's time, so that the drain's own time is kept. */
+const MAX_EVICTIONS_AT_ONCE = 10;
+
 function waitForPods(
-  { drain, nowMs }: NodeSnapshot,
+  snapshot: NodeSnapshot,
   progress: OSUpgradeProgress,
   left: readonly PodLeft[],
   timeoutAtMs: number,
 ): DecisionPart {
-  const toEvict = left.filter(({ fate }) => fate.action === 'evict').map(({ pod }) => pod.uid);
-  const isDue = (uid: string): boolean => (drain.asked.get(uid)?.retryAtMs ?? nowMs) <= nowMs;
-  const due = toEvict.filter(isDue);
-  const retries = toEvict.flatMap(uid => drain.asked.get(uid)?.retryAtMs ?? []).filter(ms => ms > nowMs);
-  const quietUntilMs = (Date.parse(progress.spec.plan?.gate.since ?? '') || nowMs) + QUIET_MS;
+  const { drain, nowMs } = snapshot;
+  const toEvict = left
+    .filter(({ fate }) => fate.action === 'evict')
+    .map(({ pod: { uid } }) => ({ uid, atMs: drain.asked.get(uid)?.retryAtMs ?? 0 }));
+  const due = toEvict
+    .filter(({ atMs }) => atMs <= nowMs)
+    .toSorted((one, other) => one.atMs - other.atMs)
+    .slice(0, MAX_EVICTIONS_AT_ONCE);
+  const retries = toEvict.map(({ atMs }) => atMs).filter(ms => ms > nowMs);
+  const quietUntilMs = sinceMs(progress, snapshot) + QUIET_MS;
   const isQuiet = quietUntilMs > nowMs;
   const waits = left.flatMap(entry => waitOf(entry, drain) ?? []);
   const said = progress.spec.plan?.gate.message;
   const why = isQuiet ? undefined : (waits.find(({ message }) => message === said) ?? waits[0]);
   return {
     actions: [
-      ...(due.length === 0 ? [] : [{ type: 'evict' as const, podUids: due }]),
-      ...(why === undefined ? [] : changeOf(progress, toGate(progress, 'Draining', why, nowMs))),
+      ...(due.length === 0 ? [] : [{ type: 'evict' as const, podUids: due.map(({ uid }) => uid) }]),
+      ...(why === undefined ? [] : tell(snapshot, progress, why)),
     ],
     watchPods: true,
     recheckAtMs: Math.min(timeoutAtMs, ...retries, ...(isQuiet ? [quietUntilMs] : [])),
@@ -89,20 +122,19 @@ function waitForPods(
 
 /** What a pod keeps a drain waiting for. No text of it changes while the wait is the same. */
 function waitOf({ pod, fate }: PodLeft, { asked }: DrainView): Refusal | undefined {
-  const refusal = asked.get(pod.uid)?.refusal;
-  if (fate.action === 'block') return fate;
   if (fate.action === 'await') {
     const message = `pod ${nameOf(pod)} is terminating; its time is over at ${pod.deletionTimestamp ?? ''}`;
     return { reason: 'PodTerminating', message };
   }
+  const refusal = asked.get(pod.uid)?.refusal;
   if (refusal === undefined) return undefined;
-  const { budget, message, sinceMs } = refusal;
+  const { budget, message, sinceMs: refusedSinceMs } = refusal;
   const [reason, why] =
     budget === undefined
       ? ['EvictionRefused', message]
       : ['PodDisruptionBudget', `PodDisruptionBudget ${budget}`];
   return {
     reason,
-    message: `pod ${nameOf(pod)} may not be evicted: ${why}, since ${toTimestamp(sinceMs)}`,
+    message: `pod ${nameOf(pod)} may not be evicted: ${why}, since ${toTimestamp(refusedSinceMs)}`,
   };
 }

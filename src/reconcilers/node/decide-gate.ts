@@ -1,6 +1,7 @@
 import type { Gate, OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { createBudget, nodesOf } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
+import { blockOf, canBlock } from '../../domain/drain.ts';
 import { holdOf } from '../../domain/hold.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
@@ -8,6 +9,7 @@ import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../dom
 import type { Request } from '../../domain/request.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import type { DecisionPart, NodeSnapshot } from './decision.ts';
+import { podsSeen } from './pods-seen.ts';
 
 /** Decides about a plan that waits for its drain to begin: cancel it, let it wait and say why, or begin. */
 export function decideGate(
@@ -24,11 +26,41 @@ export function decideGate(
   if (!isAtGate(progress)) return { actions: [] };
   const hold = holdOf(request, snapshot.nowMs, snapshot.defaultZone);
   const recheck = hold.changesAtMs === undefined ? {} : { recheckAtMs: hold.changesAtMs };
-  const why = hold.refusal ?? whyNotNow(snapshot, node, progress, request);
-  const gate = toGate(progress, why === undefined ? 'Draining' : 'Closed', why ?? BEGINS, snapshot.nowMs);
-  return { actions: changeOf(progress, gate), ...recheck };
+  if (hold.refusal !== undefined) return { ...stayClosed(snapshot, progress, hold.refusal), ...recheck };
+  const whyNot = whyNotNow(snapshot, node, progress, request);
+  const held = canBlock(request.drain) ? heldByPods(snapshot, progress, request, whyNot) : undefined;
+  if (held !== undefined) return held;
+  if (whyNot !== undefined) return { ...stayClosed(snapshot, progress, whyNot), ...recheck };
+  const gate = toGate(progress, 'Draining', BEGINS, snapshot.nowMs);
+  // The pods are listed anew after the cordon: the scheduler may have sent one meanwhile.
+  return {
+    actions: [{ type: 'gate', progress, gate, drain: request.drain }],
+    watchPods: false,
+    ...recheck,
+  };
 }
 
+const stayClosed = ({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress, why: Refusal): DecisionPart => ({
+  actions: changeOf(progress, toGate(progress, 'Closed', why, nowMs)),
+});
+
+/** Looks before anything is disturbed whether the node can be emptied: a pod that waits for a person comes first. */
+function heldByPods(
+  snapshot: NodeSnapshot,
+  progress: OSUpgradeProgress,
+  { drain, fields }: Request,
+  whyNot: Refusal | undefined,
+): DecisionPart | undefined {
+  const seen = podsSeen(snapshot);
+  const block = seen.pods && blockOf(seen.pods, drain, { ...snapshot, ...fields });
+  const why = block ?? whyNot ?? seen.why;
+  if (why === undefined && seen.pods !== undefined) return undefined;
+  return {
+    ...(why === undefined ? { actions: [] } : stayClosed(snapshot, progress, why)),
+    watchPods: true,
+    ...(seen.pods === undefined && { recheckAtMs: seen.recheckAtMs }),
+  };
+}
 const BEGINS: Refusal = { reason: 'Draining', message: 'the node is being drained' };
 
 /** The gate's word for the attempt that the agent is at. `since` stays while the state stays. */

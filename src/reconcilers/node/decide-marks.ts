@@ -1,53 +1,81 @@
 import { CORDONED_BY_ANNOTATION, MANAGED_LABEL, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { CONFIGURING_LABEL, SERIAL_LABEL, UPGRADING_LABEL } from '../../api/openeuler/index.ts';
-import { type InstanceState, isManaged, type NodeState } from '../../domain/node-state.ts';
-import { isActive, kindOf, namespaceOf } from '../../domain/progress.ts';
+import { type InstanceState, isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
+import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
+import { hasBegunDraining, isActive, kindOf, namespaceOf } from '../../domain/progress.ts';
 import type { Request } from '../../domain/request.ts';
 import type { Fleet } from '../fleet.ts';
 import type { NodeAction } from './decision.ts';
 
-/** What other programs are told of a node: our label, and what clients of upstream KubeOS look at. */
+/**
+ * Gives a node back once nothing needs our cordon any more, and tells other programs of the node: our label, and what
+ * clients of upstream KubeOS look at. Those take the end of label and `nodestatus` for the end of all work, so they stay
+ * until the node serves again.
+ */
 export function decideMarks(node: NodeState, fleet: Fleet): NodeAction[] {
-  const work = (fleet.progressesByNode.get(node.name) ?? []).find(isOSWork);
+  const isCordoned = node.annotations[CORDONED_BY_ANNOTATION] !== undefined;
+  const givesBack = isCordoned && isBack(node) && !isCordonNeeded(node, fleet);
+  const work = workOf(node, fleet);
+  const isAtWork = work !== undefined || (isCordoned && !givesBack);
+  const changes = labelChanges(node, wantedLabels(node, fleet, isAtWork));
   // The instance first, as upstream has it: whoever sees the label finds the instance ready.
-  return [...instanceActions(node, work), ...labelActions(node, wantedLabels(node, work, fleet.requests))];
+  const instance = isAtWork && work === undefined ? [] : instanceActions(node, work);
+  if (!givesBack) return [...instance, ...setLabels(node, changes)];
+  const isRemoval = ([, value]: LabelChange): boolean => value === null;
+  const labels = changes.filter(isRemoval).map(([name]) => name);
+  const others = changes.filter(change => !isRemoval(change));
+  return [...instance, { type: 'uncordon', node, labels }, ...setLabels(node, others)];
 }
 
-const isOSWork = (progress: OSUpgradeProgress): boolean =>
-  kindOf(progress.spec.sourceRef) === 'OS' && isActive(progress);
+/** A plan is being drained or rebooted under our cordon. */
+const isCordonNeeded = (node: NodeState, { progressesByNode }: Fleet): boolean =>
+  (progressesByNode.get(node.name) ?? []).some(
+    progress =>
+      progress.metadata.name === node.annotations[CORDONED_BY_ANNOTATION] && hasBegunDraining(progress),
+  );
+
+/** The plan of an OS object at work on the node; of several, the one that has begun to drain. */
+function workOf(node: NodeState, { progressesByNode }: Fleet): OSUpgradeProgress | undefined {
+  const works = (progressesByNode.get(node.name) ?? []).filter(
+    progress => kindOf(progress.spec.sourceRef) === 'OS' && isActive(progress),
+  );
+  return works.find(hasBegunDraining) ?? works[0];
+}
 
 /** Label → whether the node shall have it. */
 type WantedLabels = Readonly<Record<string, boolean>>;
 
-function wantedLabels(
-  node: NodeState,
-  work: OSUpgradeProgress | undefined,
-  requests: readonly Request[],
-): WantedLabels {
+function wantedLabels(node: NodeState, fleet: Fleet, isAtWork: boolean): WantedLabels {
   const managed = { [MANAGED_LABEL]: isManaged(node) };
   // Where no agent of ours ever was, upstream's own programs may be at work.
   if (!node.hasReported) return managed;
-  const isLabelled = UPGRADING_LABEL in node.labels;
-  // Stays until the node serves again: scripts take its end for that.
-  const isGivenBack = node.annotations[CORDONED_BY_ANNOTATION] === undefined;
+  const isUpgraded = workOf(node, fleet) !== undefined || UPGRADING_LABEL in node.labels;
   return {
     ...managed,
-    [UPGRADING_LABEL]: work !== undefined || (isLabelled && !isGivenBack),
+    [UPGRADING_LABEL]: isAtWork && isUpgraded,
     [CONFIGURING_LABEL]: false,
-    [SERIAL_LABEL]: SERIAL_LABEL in node.labels && requests.some(request => isInTurns(request, node)),
+    [SERIAL_LABEL]:
+      SERIAL_LABEL in node.labels && fleet.requests.some(request => isInTurns(request, node, fleet)),
   };
 }
 
-/** A serial request works through its nodes, this one among them; it says itself when the node's turn is over. */
-const isInTurns = ({ pace, selects, status }: Request, node: NodeState): boolean =>
-  pace.isSerial && status?.phase === 'Accepted' && selects(node);
+/** A serial request that owns the node works through its nodes: it says itself when the node's turn is over. */
+function isInTurns(request: Request, node: NodeState, { claims }: Fleet): boolean {
+  const { pace, selects, status } = request;
+  if (!pace.isSerial || status?.phase !== 'Accepted' || !selects(node)) return false;
+  const claim = claimOf(request);
+  return claim !== undefined && supersededBy(claim, node, claims, lostNodesOf(status)) === undefined;
+}
 
-function labelActions(node: NodeState, wanted: WantedLabels): NodeAction[] {
-  const changes = Object.entries(wanted)
+type LabelChange = readonly [string, string | null];
+
+const labelChanges = (node: NodeState, wanted: WantedLabels): LabelChange[] =>
+  Object.entries(wanted)
     .filter(([name, isWanted]) => isWanted !== hasLabel(node, name))
     .map(([name, isWanted]) => [name, isWanted ? labelValue(name) : null]);
-  return changes.length === 0 ? [] : [{ type: 'label', node, labels: Object.fromEntries(changes) }];
-}
+
+const setLabels = (node: NodeState, changes: readonly LabelChange[]): NodeAction[] =>
+  changes.length === 0 ? [] : [{ type: 'label', node, labels: Object.fromEntries(changes) }];
 
 const labelValue = (label: string): string => (label === MANAGED_LABEL ? 'true' : '');
 

@@ -1,5 +1,5 @@
-import { CORDONED_BY_ANNOTATION, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
-import { isBack, type NodeState } from '../../domain/node-state.ts';
+import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import type { NodeState } from '../../domain/node-state.ts';
 import {
   gateState,
   hasBegunDraining,
@@ -10,7 +10,6 @@ import {
   titleOf,
 } from '../../domain/progress.ts';
 import type { Refusal } from '../../domain/version-change.ts';
-import type { Fleet } from '../fleet.ts';
 import { type DrainRules, decideDrain } from './decide-drain.ts';
 import { cancellationOf, decideGate } from './decide-gate.ts';
 import { decideMarks } from './decide-marks.ts';
@@ -24,12 +23,14 @@ export function decideNode(snapshot: NodeSnapshot): NodeDecision {
   if (node === undefined) return decideNodeless(snapshot, progresses);
   const parts = [
     ...progresses.map(progress => decideProgress(snapshot, node, progress)),
-    { actions: [...sweepCordon(node, fleet), ...decideMarks(node, fleet)] },
+    { actions: decideMarks(node, fleet) },
   ];
   const times = parts.flatMap(({ recheckAtMs }) => (recheckAtMs === undefined ? [] : [recheckAtMs]));
   return {
     actions: parts.flatMap(({ actions }) => actions),
-    watchPods: parts.some(({ watchPods }) => watchPods === true),
+    watchPods:
+      parts.some(({ watchPods }) => watchPods === true) &&
+      !parts.some(({ watchPods }) => watchPods === false),
     ...(times.length === 0 ? {} : { recheckAtMs: Math.min(...times) }),
   };
 }
@@ -56,17 +57,6 @@ const isHandMade = ({ metadata }: OSUpgradeProgress): boolean =>
 
 const failUnknownNode = (progress: OSUpgradeProgress): NodeAction => ({ type: 'failUnknownNode', progress });
 
-/** A cordon of ours without a plan that needs it is taken back, once the node is back. */
-function sweepCordon(node: NodeState, { progresses }: Fleet): NodeAction[] {
-  const owner = node.annotations[CORDONED_BY_ANNOTATION];
-  if (owner === undefined || !isBack(node)) return [];
-  const isNeeded = progresses.some(
-    progress =>
-      progress.spec.nodeName === node.name && progress.metadata.name === owner && hasBegunDraining(progress),
-  );
-  return isNeeded ? [] : [{ type: 'uncordon', node }];
-}
-
 function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {
   const request = snapshot.fleet.requests.find(candidate => isFor(progress, candidate));
   if (request === undefined) return decideOrphan(snapshot, node, progress);
@@ -77,7 +67,7 @@ function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpg
 
 /** The request is gone: what has begun to drain finishes, the rest goes. What a person made stays. */
 function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {
-  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, ORPHAN);
+  if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, rulesOfOrphan(progress));
   const { sourceRef, plan } = progress.spec;
   if (!isHandMade(progress)) return { actions: [{ type: 'delete', progress }] };
   if (plan === undefined)
@@ -87,11 +77,10 @@ function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgra
   return isActive(progress) && !isEnded ? cancellationOf(progress, why, snapshot.nowMs) : NOTHING;
 }
 
-/** How a drain whose request is gone goes on. */
-const ORPHAN: DrainRules = {
-  drain: { timeoutSeconds: 1800, force: true, deleteEmptyDirData: true, skip: false },
-  fields: { forcesEviction: { unmanaged: 'spec.drain.force', localData: 'spec.drain.deleteEmptyDirData' } },
-};
+/** How a drain whose request is gone goes on: as it began. */
+const rulesOfOrphan = ({ spec }: OSUpgradeProgress): DrainRules => ({
+  drain: spec.plan?.drain ?? { timeoutSeconds: 1800, force: true, deleteEmptyDirData: true, skip: false },
+});
 
 const requestNotFound = (title: string): Refusal => ({
   reason: 'RequestNotFound',

@@ -1,4 +1,4 @@
-import type { Gate, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import type { DrainPolicy, Gate, OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import type { InstanceState, NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
 import type { Refusal } from '../../domain/version-change.ts';
@@ -17,10 +17,12 @@ export interface AskedEviction {
   };
 }
 
-/** What is known of the pods of a node that is drained. */
+/** What is known of the pods of a node that is drained, or is to be. */
 export interface DrainView {
   /** Absent while the pods are not known. */
   readonly pods?: readonly PodFacts[];
+  /** Since when they are watched. */
+  readonly watchedSinceMs?: number;
   /** By UID of the pod. */
   readonly asked: ReadonlyMap<string, AskedEviction>;
 }
@@ -55,9 +57,16 @@ export type NodeAction =
       readonly spec?: InstanceState['spec'];
     }
   | { readonly type: 'deleteInstance'; readonly name: string }
-  | { readonly type: 'gate'; readonly progress: OSUpgradeProgress; readonly gate: Gate }
+  | {
+      readonly type: 'gate';
+      readonly progress: OSUpgradeProgress;
+      readonly gate: Gate;
+      /** The policy to be kept in the plan. */
+      readonly drain?: DrainPolicy;
+    }
   | { readonly type: 'cordon'; readonly node: NodeState; readonly progress: OSUpgradeProgress }
-  | { readonly type: 'uncordon'; readonly node: NodeState }
+  /** Takes labels away with the cordon. */
+  | { readonly type: 'uncordon'; readonly node: NodeState; readonly labels: readonly string[] }
   | { readonly type: 'evict'; readonly podUids: readonly string[] }
   | { readonly type: 'delete'; readonly progress: OSUpgradeProgress }
   | { readonly type: 'refuse'; readonly progress: OSUpgradeProgress; readonly why: Refusal }
@@ -66,7 +75,7 @@ export type NodeAction =
 /** What is to be done for a node. */
 export interface NodeDecision {
   readonly actions: readonly NodeAction[];
-  /** The node is being drained: its pods have to be watched. */
+  /** The node is drained, or could be: its pods have to be watched. */
   readonly watchPods: boolean;
   /** When to look again though nothing changed. */
   readonly recheckAtMs?: number;
@@ -75,6 +84,7 @@ export interface NodeDecision {
 /** What one object adds to the decision. */
 export interface DecisionPart {
   readonly actions: readonly NodeAction[];
+  /** `false`: what is known of the pods is given up, also if another part wants it. */
   readonly watchPods?: boolean;
   readonly recheckAtMs?: number;
 }

@@ -13,10 +13,11 @@ const EMPTY: DrainView = { asked: new Map() };
 interface Session {
   readonly pods: Informer<PodFacts>;
   readonly stop: AbortController;
+  readonly sinceMs: number;
   readonly asked: Map<string, AskedEviction & { readonly failures: number }>;
 }
 
-/** Watches the pods of nodes that are drained, of these alone, and remembers which evictions were asked for. */
+/** Watches the pods of nodes that are drained or are to be, of these alone, and remembers which evictions were asked for. */
 export interface DrainSessions {
   view(node: string): DrainView;
   /** Starts watching the pods of a node; `lookAgain` is called on every change. */
@@ -49,14 +50,15 @@ export function createDrainSessions(
       () => lookAgain(node),
       () => undefined,
     );
-    return { pods, stop, asked: new Map() };
+    return { pods, stop, sinceMs: clock.nowMs(), asked: new Map() };
   };
 
   return {
     view: node => {
       const session = sessions.get(node);
-      if (session === undefined || !session.pods.hasSynced) return EMPTY;
-      return { pods: session.pods.list(), asked: session.asked };
+      if (session === undefined) return EMPTY;
+      const { pods, sinceMs: watchedSinceMs, asked } = session;
+      return { watchedSinceMs, asked, ...(pods.hasSynced ? { pods: pods.list() } : {}) };
     },
     open: node => {
       if (!sessions.has(node)) sessions.set(node, start(node));
