@@ -19,6 +19,16 @@ export type NodeCounts = z.infer<typeof NodeCounts>;
 export const SkippedNode = z.object({ name: z.string(), reason: z.string(), message: z.string() });
 export type SkippedNode = z.infer<typeof SkippedNode>;
 
+/** A newer request that took nodes of this rollout over, and which nodes it selected then. */
+export const Successor = z.object({
+  kind: z.enum(['OSUpgrade', 'OS']),
+  namespace: z.string().optional(),
+  name: z.string(),
+  nodeSelector: z.record(z.string(), z.string()).optional().describe('of an OSUpgrade'),
+  nodeselector: z.string().optional().describe('of an OS'),
+});
+export type Successor = z.infer<typeof Successor>;
+
 /** What the status of every request says, whichever API it belongs to. The controller alone writes it. */
 export const RequestStatus = z.object({
   phase: z.enum(['Pending', 'Accepted', 'Rejected']).optional(),
@@ -30,6 +40,11 @@ export const RequestStatus = z.object({
   rolloutStartedAt: NullableTime.optional(),
   nodes: NodeCounts.optional(),
   skippedNodes: z.array(SkippedNode).max(100).optional(),
+  supersededBy: z
+    .array(Successor)
+    .max(50)
+    .optional()
+    .describe('newer requests that took nodes over, which stay lost for this rollout'),
   conditions: z
     .array(Condition)
     .optional()

@@ -50,7 +50,3 @@ export const isBack = (node: NodeState): boolean => node.ready && isOfOneBoot(no
 /** Whether a node has all the labels of a selector. */
 export const hasLabels = (node: NodeFacts, selector: Readonly<Record<string, string>>): boolean =>
   Object.entries(selector).every(([name, value]) => node.labels[name] === value);
-
-/** The nodes that a selector means: those with its labels, or, if it is empty, every node that ever had an agent. */
-export const isSelected = (node: NodeState, selector: Readonly<Record<string, string>>): boolean =>
-  Object.keys(selector).length === 0 ? node.hasReported : hasLabels(node, selector);

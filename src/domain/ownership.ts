@@ -1,33 +1,33 @@
+import type { Successor } from '../api/request-status.ts';
 import type { NodeState } from './node-state.ts';
+import { titleOf } from './progress.ts';
 import type { AnyStatus, Request } from './request.ts';
-
-/** Longest list of skipped nodes in a status. */
-export const MAX_SKIPPED = 100;
+import { selectorOf } from './selector.ts';
 
 /** A valid request's claim on the nodes that it selects. */
 export interface Claim {
   readonly uid: string;
-  /** `OSUpgrade my-upgrade`, `OS default/os-sample`: for messages. */
-  readonly title: string;
   readonly startedAt: string;
+  /** What an older request remembers of it. */
+  readonly successor: Successor;
   selects(node: NodeState): boolean;
 }
 
 /** The claim of a request whose target is known and that was not rejected; `undefined` for any other. */
-export function claimOf({
-  metadata,
-  title,
-  isTargetKnown,
-  selects,
-  status,
-}: ClaimingRequest): Claim | undefined {
+export function claimOf(request: ClaimingRequest): Claim | undefined {
+  const { metadata, isTargetKnown, selects, status, kind, selector } = request;
   const { phase, rolloutStartedAt } = status ?? {};
   const isValid = isTargetKnown && (phase === 'Pending' || phase === 'Accepted');
   if (!isValid || !rolloutStartedAt || metadata.deletionTimestamp !== undefined) return undefined;
-  return { uid: metadata.uid, title, startedAt: rolloutStartedAt, selects };
+  const { uid, name, namespace } = metadata;
+  const successor = { kind, name, ...(namespace === undefined ? {} : { namespace }), ...selector };
+  return { uid, startedAt: rolloutStartedAt, successor, selects };
 }
 
-type ClaimingRequest = Pick<Request, 'metadata' | 'title' | 'isTargetKnown' | 'selects' | 'status'>;
+type ClaimingRequest = Pick<
+  Request,
+  'kind' | 'metadata' | 'isTargetKnown' | 'selector' | 'selects' | 'status'
+>;
 
 /** The claims of all valid requests. */
 export const claimsOf = (requests: readonly Request[]): Claim[] =>
@@ -56,16 +56,36 @@ export function supersededBy(
   lost: LostNodes,
 ): string | undefined {
   const [newest] = newerThan(claim, claims).filter(other => other.selects(node));
-  if (newest !== undefined) return `${newest.title} is newer and selects the node`;
-  return lost === 'all' || lost.has(node.name) ? 'a newer request took the node over before' : undefined;
+  if (newest !== undefined) return `${titleOf(newest.successor)} is newer and selects the node`;
+  const earlier = lost.find(({ selects }) => selects(node));
+  return earlier && `${earlier.title} was newer and took the node over`;
 }
 
-/** The nodes that a rollout lost to newer requests. */
-export type LostNodes = ReadonlySet<string> | 'all';
+/** The nodes that a rollout lost to newer requests, by what those selected: they may be gone or changed since. */
+export type LostNodes = readonly { readonly title: string; selects(node: NodeState): boolean }[];
 
-/** Reads from a status which nodes its rollout lost. A list that is full may lack some: then all count as lost. */
-export function lostNodesOf(status: AnyStatus | undefined): LostNodes {
-  const skipped = status?.skippedNodes ?? [];
-  const lost = skipped.filter(node => node.reason === 'Superseded').map(node => node.name);
-  return lost.length >= MAX_SKIPPED ? 'all' : new Set(lost);
+/** Reads from a status which nodes its rollout lost. */
+export const lostNodesOf = (status: Pick<AnyStatus, 'supersededBy'> | undefined): LostNodes =>
+  (status?.supersededBy ?? []).map(successor => ({
+    title: titleOf(successor),
+    selects: selectorOf(successor),
+  }));
+
+/** As many as a status holds. Who took the first of them over is forgotten, as its request is hardly there any more. */
+const MAX_SUCCESSORS = 50;
+
+/** What a rollout remembers of the newer requests that took over one of `nodes`, beside those that it knew already. */
+export function rememberSuccessors(
+  before: Successor[],
+  newer: readonly Claim[],
+  nodes: readonly NodeState[],
+): Successor[] {
+  const known = new Set(before.map(keyOfSuccessor));
+  const added = newer
+    .filter(({ successor, selects }) => !known.has(keyOfSuccessor(successor)) && nodes.some(selects))
+    .map(({ successor }) => successor);
+  return added.length === 0 ? before : [...before, ...added].slice(-MAX_SUCCESSORS);
 }
+
+const keyOfSuccessor = ({ kind, namespace, name, nodeSelector, nodeselector }: Successor): string =>
+  JSON.stringify([kind, namespace, name, Object.entries(nodeSelector ?? {}).toSorted(), nodeselector]);

@@ -1,10 +1,11 @@
 import type { DrainPolicy } from '../api/monok8s/index.ts';
-import { type Configs, NODE_SELECTOR_LABEL, type OS, type OSSpec } from '../api/openeuler/index.ts';
-import { isControlPlane, type NodeState } from './node-state.ts';
+import type { Configs, OS, OSSpec } from '../api/openeuler/index.ts';
+import type { NodeState } from './node-state.ts';
 import { containerImageOf } from './os-image.ts';
 import { steeringOf } from './os-steering.ts';
 import { keyOf, type Request } from './request.ts';
 import { digestOf } from './rollout-key.ts';
+import { selectorOf } from './selector.ts';
 import type { Refusal } from './version-change.ts';
 
 const FIELDS: Request['fields'] = {
@@ -31,7 +32,8 @@ export function requestOfOS({ apiVersion, metadata, spec, status }: OS): Request
     drain: drainOf(spec),
     followsControlPlane: false,
     fields: FIELDS,
-    selects: node => isEligible(node, spec.nodeselector),
+    selector: { nodeselector: spec.nodeselector },
+    selects: selectorOf({ nodeselector: spec.nodeselector }),
     runningVersion: ({ osImage }) => osImage,
     runningBootId: ({ bootId }) => bootId,
     isAtVersion: ({ osImage }, wanted) => osImage === wanted,
@@ -71,14 +73,6 @@ export const hasContent = (configs: Configs | undefined): boolean =>
 /** @source upstream KubeOS's drain: `evictpodforce` lets bare pods and pods with an emptyDir go; absent counts as true */
 function drainOf({ evictpodforce = true }: OSSpec): DrainPolicy {
   return { timeoutSeconds: 1800, force: evictpodforce, deleteEmptyDirData: evictpodforce, skip: false };
-}
-
-/** @source upstream KubeOS: control-plane nodes are left out; `no-label`, `all-label`, or the label's value */
-function isEligible(node: NodeState, selector: string): boolean {
-  if (isControlPlane(node)) return false;
-  const label = node.labels[NODE_SELECTOR_LABEL];
-  if (selector === 'all-label') return node.hasReported;
-  return selector === 'no-label' ? node.hasReported && label === undefined : label === selector;
 }
 
 /** The first number in a version such as `KubeOS 1.0.0`; `undefined` if it has none. */

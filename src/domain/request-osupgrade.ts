@@ -1,8 +1,8 @@
 import type { NodePlan, OSUpgrade, PinnedImage } from '../api/monok8s/index.ts';
-import { isSelected } from './node-state.ts';
 import { toPlanImage } from './plan-image.ts';
 import type { Request, Target } from './request.ts';
 import { rolloutKeyOf } from './rollout-key.ts';
+import { selectorOf } from './selector.ts';
 import { isSameVersion } from './version.ts';
 import { judgeVersionChange } from './version-change.ts';
 
@@ -32,7 +32,8 @@ export function requestOfOSUpgrade({ apiVersion, metadata, spec, status }: OSUpg
     pace: { isSerial: false, intervalMs: 0 },
     followsControlPlane: true,
     fields: FIELDS,
-    selects: node => isSelected(node, spec.nodeSelector),
+    selector: { nodeSelector: spec.nodeSelector },
+    selects: selectorOf({ nodeSelector: spec.nodeSelector }),
     runningVersion: ({ version }) => version,
     runningBootId: ({ agentBootId }) => agentBootId,
     isAtVersion: ({ version }, wanted) => isSameVersion(version, wanted),

@@ -8,6 +8,7 @@ import type {
   TimeWindow,
 } from '../api/monok8s/index.ts';
 import type { NodeState } from './node-state.ts';
+import type { Selector } from './selector.ts';
 import type { Refusal } from './version-change.ts';
 
 /** What a rollout brings to its nodes, whichever API asked for it. */
@@ -63,6 +64,7 @@ export interface Request {
   /** Workers wait for control-plane nodes and for the API server to have the minor version. */
   readonly followsControlPlane: boolean;
   readonly fields: FieldNames;
+  readonly selector: Selector;
   /** Whether the request means the node. */
   readonly selects: (node: NodeState) => boolean;
   /** The version that a node runs, in the terms of `Target.version`; empty if it is not known. */

@@ -1,9 +1,17 @@
 import { ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
 import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
+import type { Successor } from '../../api/request-status.ts';
 import { allowedUnavailable, nodesOf } from '../../domain/budget.ts';
 import { type Hold, holdOf } from '../../domain/hold.ts';
 import type { NodeState } from '../../domain/node-state.ts';
-import { claimOf, lostNodesOf, newerThan, supersededBy } from '../../domain/ownership.ts';
+import {
+  type Claim,
+  claimOf,
+  lostNodesOf,
+  newerThan,
+  rememberSuccessors,
+  supersededBy,
+} from '../../domain/ownership.ts';
 import { hasActed, hasBegunDraining, isActive, isFor, titleOf } from '../../domain/progress.ts';
 import type { AnyStatus, Target } from '../../domain/request.ts';
 import { type Choice, chooseNodes } from '../../domain/rollout.ts';
@@ -17,7 +25,8 @@ import { acceptedStatus, pendingStatus, rejectedStatus } from './status.ts';
 /** Decides what becomes of a request whose target is known: what each node gets, or why none gets anything. */
 export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: Target): RequestDecision {
   const { request, nowMs } = snapshot;
-  const settled = { request, base, nowMs };
+  const rivalry = rivalryOf(snapshot, base);
+  const settled = { request, base: { ...base, supersededBy: rivalry.successors }, nowMs };
   const timing = holdOf(request, nowMs, snapshot.defaultZone);
   const wasAccepted = base.phase === 'Accepted';
   if (!wasAccepted && timing.refusal !== undefined && isMistake(timing.refusal)) {
@@ -27,7 +36,7 @@ export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: 
       refused: refuseAll(snapshot, timing.refusal),
     };
   }
-  const judged = judgeAll(snapshot, base, target);
+  const judged = judgeAll(snapshot, rivalry, { base, target });
   const refusal = refusalOfAll(judged);
   if (refusal !== undefined) {
     return {
@@ -89,7 +98,31 @@ function choose(
   });
 }
 
-function judgeAll({ request, fleet }: RequestSnapshot, base: AnyStatus, target: Target): NodeVerdict[] {
+/** The requests that take nodes away from one, now and earlier in its rollout. */
+interface Rivalry {
+  readonly claim: Claim | undefined;
+  readonly newer: readonly Claim[];
+  readonly successors: Successor[];
+}
+
+function rivalryOf({ request, fleet }: RequestSnapshot, base: AnyStatus): Rivalry {
+  const claim = claimOf({ ...request, isTargetKnown: true, status: { ...base, phase: 'Accepted' } });
+  // Once for all nodes: most claims are those of requests that were done long ago.
+  const newer = claim === undefined ? [] : newerThan(claim, fleet.claims);
+  const nodes = fleet.nodes.filter(request.selects);
+  return { claim, newer, successors: rememberSuccessors(base.supersededBy ?? [], newer, nodes) };
+}
+
+interface Rollout {
+  readonly base: AnyStatus;
+  readonly target: Target;
+}
+
+function judgeAll(
+  { request, fleet }: RequestSnapshot,
+  { claim, newer, successors }: Rivalry,
+  { base, target }: Rollout,
+): NodeVerdict[] {
   const ours = fleet.progresses.filter(progress => isFor(progress, request));
   const ofRollout = ours.filter(({ spec }) => spec.plan?.rollout === base.rollout);
   const planless = ours.filter(
@@ -97,11 +130,7 @@ function judgeAll({ request, fleet }: RequestSnapshot, base: AnyStatus, target: 
   );
   const byNode = Map.groupBy(ofRollout, ({ spec }) => spec.nodeName);
   const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
-  const claim = claimOf({ ...request, isTargetKnown: true, status: { ...base, phase: 'Accepted' } });
-  // Once for all nodes: most claims are those of requests that were done long ago.
-  const rivals = claim === undefined ? [] : newerThan(claim, fleet.claims);
-  const isSameRollout = request.status?.rollout === base.rollout;
-  const lost = isSameRollout ? lostNodesOf(request.status) : new Set<string>();
+  const lost = lostNodesOf({ supersededBy: successors });
   const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
   return fleet.nodes
     .filter(node => request.selects(node) || byNode.has(node.name) || handMade.has(node.name))
@@ -110,7 +139,7 @@ function judgeAll({ request, fleet }: RequestSnapshot, base: AnyStatus, target: 
         ...request,
         target,
         isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
-        supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, rivals, lost)),
+        supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, newer, lost)),
         progressesOf: ({ name }) => byNode.get(name) ?? [],
         handMadeOf: ({ name }) => handMade.get(name) ?? [],
         otherPlanOn: ({ name }) =>

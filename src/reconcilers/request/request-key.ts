@@ -1,3 +1,4 @@
+import { byAge } from '../../domain/progress.ts';
 import { keyOf, type Request } from '../../domain/request.ts';
 import { requestOfOS } from '../../domain/request-os.ts';
 import { requestOfOSUpgrade } from '../../domain/request-osupgrade.ts';
@@ -7,11 +8,14 @@ import type { World } from '../fleet.ts';
 export const requestKey = (kind: Request['kind'], metadata: Parameters<typeof keyOf>[0]): string =>
   `${kind}:${keyOf(metadata)}`;
 
-/** The keys of all requests. */
-export const allRequestKeys = ({ upgrades, oses }: Pick<World, 'upgrades' | 'oses'>): string[] => [
-  ...upgrades.list().map(({ metadata }) => requestKey('OSUpgrade', metadata)),
-  ...oses.list().map(({ metadata }) => requestKey('OS', metadata)),
-];
+/** The keys of all requests, the oldest first: of several that nobody has looked at yet, the youngest is the newest. */
+export const allRequestKeys = ({ upgrades, oses }: Pick<World, 'upgrades' | 'oses'>): string[] =>
+  [
+    ...upgrades.list().map(({ metadata }) => ({ metadata, key: requestKey('OSUpgrade', metadata) })),
+    ...oses.list().map(({ metadata }) => ({ metadata, key: requestKey('OS', metadata) })),
+  ]
+    .toSorted(byAge)
+    .map(({ key }) => key);
 
 /** The request of a key as the caches have it. */
 export function findByKey(

@@ -1,5 +1,4 @@
 import type { NodeCounts, SkippedNode } from '../../api/request-status.ts';
-import { MAX_SKIPPED } from '../../domain/ownership.ts';
 import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
@@ -89,7 +88,7 @@ function assemble(
   verdicts: readonly NodeVerdict[],
   findings: Findings,
 ): AnyStatus {
-  const { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion } = base;
+  const { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion, supersededBy = [] } = base;
   const skipped = skippedOf(verdicts);
   const keep = { rollout, rolloutKey, rolloutStartedAt, image, resolvedVersion };
   const generation = request.metadata.generation;
@@ -99,6 +98,7 @@ function assemble(
     ...(generation === undefined ? {} : { observedGeneration: generation }),
     nodes: countsOf(verdicts),
     ...(skipped.length === 0 ? {} : { skippedNodes: skipped }),
+    ...(supersededBy.length === 0 ? {} : { supersededBy }),
     conditions: Object.entries(findings).map(([type, finding]) =>
       toCondition({ type, ...finding }, base.conditions ?? [], nowMs),
     ),
@@ -110,13 +110,14 @@ type Kept = Pick<AnyStatus, 'rollout' | 'rolloutKey' | 'rolloutStartedAt' | 'ima
 const withoutAbsent = (fields: { [Name in keyof Kept]-?: Kept[Name] | undefined }): Kept =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 
-/** Superseded nodes come first: the list is also the memory of which nodes were lost, whatever still runs there. */
+/** Longest list of skipped nodes in a status. */
+const MAX_SKIPPED = 100;
+
+/** A node that was lost is listed also while a plan of ours still runs there. */
 const skippedOf = (verdicts: readonly NodeVerdict[]): SkippedNode[] =>
-  [
-    ...verdicts.flatMap(({ node, lost }) =>
-      lost === undefined ? [] : [{ name: node.name, reason: 'Superseded', message: lost }],
-    ),
-    ...verdicts
-      .filter(({ state, lost }) => state === 'skipped' && lost === undefined)
-      .map(({ node, reason, message }) => ({ name: node.name, reason, message })),
-  ].slice(0, MAX_SKIPPED);
+  verdicts
+    .flatMap(({ node: { name }, state, reason, message, lost }) => {
+      if (lost !== undefined) return [{ name, reason: 'Superseded', message: lost }];
+      return state === 'skipped' ? [{ name, reason, message }] : [];
+    })
+    .slice(0, MAX_SKIPPED);

@@ -1,14 +1,29 @@
 import { expect } from 'chai';
 import type { Gate, OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
-import type { NodeState } from '../../../src/domain/node-state.ts';
+import type { OS } from '../../../src/api/openeuler/index.ts';
+import type { InstanceState, NodeState } from '../../../src/domain/node-state.ts';
 import { decideNode } from '../../../src/reconcilers/node/decide.ts';
 import type { DrainView, NodeAction } from '../../../src/reconcilers/node/decision.ts';
-import { ago, controlPlane, fleet, NOW, NOW_MS, node, pod, progress, request } from '../objects.ts';
+import {
+  ago,
+  controlPlane,
+  fleet,
+  NOW,
+  NOW_MS,
+  node,
+  os,
+  type ProgressToMake,
+  pod,
+  progress,
+  request,
+} from '../objects.ts';
 
 interface Case {
   readonly name: string;
   readonly nodes?: readonly NodeState[];
   readonly requests?: readonly OSUpgrade[];
+  readonly oses?: readonly OS[];
+  readonly hasInstance?: boolean;
   readonly progresses?: readonly OSUpgradeProgress[];
   readonly drain?: DrainView;
   readonly reserved?: readonly string[];
@@ -35,6 +50,35 @@ const drainingSince = (seconds: number, more: Partial<Gate> = {}) =>
     },
     status: { phase: 'Draining', attempt: 1 },
   }) as const;
+const MANAGED = { 'monok8s.io/managed': 'true' };
+const SELECTOR = 'upgrade.openeuler.org/node-selector';
+const POLICY = { timeoutSeconds: 1800, force: true, deleteEmptyDirData: true, skip: false };
+const idle: InstanceState = {
+  uid: 'i1',
+  resourceVersion: '1',
+  spec: { nodestatus: 'idle' },
+  isOwnedByNode: true,
+};
+
+const labelled = (...names: string[]): Record<string, string> =>
+  Object.fromEntries(names.map(name => [`upgrade.openeuler.org/${name}`, '']));
+
+/** A node on which everything says that `OS default/up` works there. */
+function atWorkForOS(more: Partial<NodeState>): NodeState {
+  const spec = { nodestatus: 'upgrade', namespacedname: { name: 'up', namespace: 'default' } };
+  return node('n1', {
+    labels: { ...MANAGED, ...labelled('upgrading') },
+    instance: { ...idle, spec },
+    ...more,
+  });
+}
+
+/** The plan of `OS default/up` on the node. */
+const forOS = (make: Partial<ProgressToMake>) => ({
+  oses: [os('up')],
+  progresses: [progress({ on: 'n1', kind: 'OS', ...make })],
+});
+
 const cordoned = { unschedulable: true, annotations: { 'monok8s.io/cordoned-by': 'up-n1-1' } };
 const atGate = [progress({ on: 'n1', ...staged })];
 const drains = [progress({ on: 'n1', ...drainingSince(10) })];
@@ -47,6 +91,255 @@ const adopted = (made: OSUpgradeProgress): OSUpgradeProgress => ({
   ...made,
   spec: { ...made.spec, sourceRef: { ...made.spec.sourceRef, uid: 'uid-of-up' } },
 });
+
+const bare = withoutOwner('a');
+const keepsBarePods = [request('up', { drain: { force: false } })];
+const keepsData = [request('up', { drain: { deleteEmptyDirData: false } })];
+
+/** Where the policy can forbid an eviction, the pods are looked at before anything is disturbed. */
+const looksFirst: Case[] = [
+  {
+    name: 'a policy that forbids nothing: no look at pods',
+    progresses: atGate,
+    drain: pods(bare),
+    actions: ['gate Draining 1 Draining'],
+    watchPods: false,
+  },
+  {
+    name: 'bare pods are kept: looks at the pods first',
+    requests: keepsBarePods,
+    progresses: atGate,
+    actions: [],
+    watchPods: true,
+    recheckInMs: 5000,
+  },
+  {
+    name: 'none is bare: begins, and lists them anew after the cordon',
+    requests: keepsBarePods,
+    progresses: atGate,
+    drain: pods(pod('a'), pod('b', { hasEmptyDir: true })),
+    actions: ['gate Draining 1 Draining'],
+    watchPods: false,
+  },
+  {
+    name: 'one is bare: nothing is cordoned',
+    requests: keepsBarePods,
+    progresses: atGate,
+    drain: pods(bare, pod('b')),
+    actions: ['gate Closed 1 PodUnmanaged'],
+    message: /^pod default\/a has no controller .* delete it, or set spec\.drain\.force to true$/,
+    watchPods: true,
+  },
+  {
+    name: 'several are bare: all are named',
+    requests: keepsBarePods,
+    progresses: atGate,
+    drain: pods(withoutOwner('b'), bare),
+    actions: ['gate Closed 1 PodUnmanaged'],
+    message: /^pods default\/a, default\/b have no controller .* delete them, or/,
+  },
+  {
+    name: 'data is kept',
+    requests: keepsData,
+    progresses: atGate,
+    drain: pods(pod('a', { hasEmptyDir: true })),
+    actions: ['gate Closed 1 PodLocalData'],
+    message: /^pod default\/a has data in an emptyDir.*set spec\.drain\.deleteEmptyDirData to true$/,
+    watchPods: true,
+  },
+  {
+    name: 'an OS says it in its own words',
+    requests: [],
+    oses: [os('up', { evictpodforce: false })],
+    progresses: [progress({ on: 'n1', kind: 'OS', ...staged })],
+    nodes: [atWorkForOS({})],
+    drain: pods(bare),
+    actions: ['gate Closed 1 PodUnmanaged'],
+    message: /set spec\.evictpodforce to true$/,
+  },
+  {
+    name: 'neither DaemonSet nor mirror nor finished nor terminating pods are in the way',
+    requests: [request('up', { drain: { force: false, deleteEmptyDirData: false } })],
+    progresses: atGate,
+    drain: pods(
+      pod('a', { ownerKind: 'DaemonSet', hasEmptyDir: true }),
+      pod('b', { isMirror: true, hasEmptyDir: true }),
+      { ...bare, phase: 'Failed' },
+      pod('d', { hasEmptyDir: true, deletionTimestamp: NOW }),
+    ),
+    actions: ['gate Draining 1 Draining'],
+  },
+  {
+    name: 'it is not skipped over by a list that does not come',
+    requests: keepsBarePods,
+    progresses: atGate,
+    drain: { asked: NO_EVICTIONS, watchedSinceMs: NOW_MS - 6000 },
+    actions: ['gate Closed 1 PodsUnknown'],
+    watchPods: true,
+  },
+  {
+    name: 'a pod that waits for a person is told before nodes that come back by themselves',
+    nodes: [node('n1'), node('n2')],
+    requests: keepsBarePods,
+    progresses: [...atGate, progress({ on: 'n2', ...drainingSince(1) })],
+    drain: pods(bare),
+    actions: ['gate Closed 1 PodUnmanaged'],
+  },
+  {
+    name: 'nothing is in the way but the budget',
+    nodes: [node('n1'), node('n2')],
+    requests: keepsBarePods,
+    progresses: [...atGate, progress({ on: 'n2', ...drainingSince(1) })],
+    drain: pods(),
+    actions: ['gate Closed 1 BudgetExhausted'],
+  },
+  {
+    name: 'paused: pods are not looked at',
+    requests: [request('up', { paused: true, drain: { force: false } })],
+    progresses: atGate,
+    drain: pods(bare),
+    actions: ['gate Closed 1 Paused'],
+    watchPods: false,
+  },
+  {
+    name: 'skip: pods are not looked at',
+    requests: [request('up', { drain: { force: false, skip: true } })],
+    progresses: atGate,
+    actions: ['gate Draining 1 Draining'],
+  },
+  {
+    name: 'a bare pod that came during the drain: no other is evicted any more',
+    nodes: [node('n1', cordoned)],
+    requests: keepsBarePods,
+    progresses: drains,
+    drain: pods(bare, pod('b')),
+    actions: ['gate Draining 1 PodUnmanaged'],
+    watchPods: true,
+    recheckInMs: 1_790_000,
+  },
+  {
+    name: 'it is still there when the time is over',
+    nodes: [node('n1', cordoned)],
+    requests: keepsBarePods,
+    progresses: [progress({ on: 'n1', ...drainingSince(1800, { message: 'pod default/a has' }) })],
+    drain: pods(bare, pod('b')),
+    actions: ['gate Failed 1 DrainTimeout'],
+    message: /pod default\/a has/,
+  },
+];
+
+/** What clients of upstream KubeOS see. */
+const marks: Case[] = [
+  {
+    name: 'a plan of an OS: instance and label',
+    ...forOS({ status: { phase: 'Downloading', attempt: 1 } }),
+    nodes: [node('n1', { instance: idle })],
+    actions: ['instance upgrade up', 'label upgrading'],
+  },
+  {
+    name: 'both say so: nothing to do',
+    ...forOS({ status: { phase: 'Downloading', attempt: 1 } }),
+    nodes: [atWorkForOS({})],
+    actions: [],
+  },
+  {
+    name: 'a plan of an OSUpgrade is none of upstream',
+    progresses: [progress({ on: 'n1', status: { phase: 'Downloading', attempt: 1 } })],
+    nodes: [node('n1', { instance: idle })],
+    actions: [],
+  },
+  {
+    name: 'done: the label goes with the cordon, in one write',
+    ...forOS({ status: { phase: 'Completed', attempt: 1 } }),
+    nodes: [atWorkForOS(cordoned)],
+    actions: ['instance idle', 'uncordon upgrading-'],
+  },
+  {
+    name: 'done, and not Ready yet: all stays',
+    ...forOS({ status: { phase: 'RolledBack', attempt: 1 } }),
+    nodes: [atWorkForOS({ ...cordoned, ready: false })],
+    actions: [],
+  },
+  {
+    name: 'failed before the drain: the label goes',
+    ...forOS({ status: { phase: 'Failed', attempt: 1 } }),
+    nodes: [atWorkForOS({})],
+    actions: ['instance idle', 'label upgrading-'],
+  },
+  {
+    name: 'a retry of it: the label comes again',
+    ...forOS({ retryNonce: 'a', status: { phase: 'Failed', attempt: 1 } }),
+    nodes: [node('n1', { instance: idle })],
+    actions: ['instance upgrade up', 'label upgrading'],
+  },
+  {
+    name: 'what upstream left is swept, in one write each',
+    nodes: [
+      atWorkForOS({
+        labels: { ...MANAGED, ...labelled('upgrading', 'configuring', 'serial'), [SELECTOR]: 'blue' },
+      }),
+    ],
+    actions: ['instance idle', 'label upgrading- configuring- serial-'],
+  },
+  {
+    name: 'where no agent of ours is, upstream is left alone',
+    nodes: [atWorkForOS({ hasReported: false, hasAgentPod: false, labels: labelled('upgrading', 'serial') })],
+    actions: [],
+  },
+  {
+    name: 'an OSInstance that nobody owns gets its node as owner',
+    nodes: [node('n1', { instance: { ...idle, isOwnedByNode: false } })],
+    actions: ['instance'],
+  },
+  {
+    name: 'serial: a node in its turn keeps the label',
+    oses: [os('up', { executionmode: 'serial' })],
+    nodes: [node('n1', { instance: idle, labels: { ...MANAGED, ...labelled('serial') } })],
+    actions: [],
+  },
+  {
+    name: 'serial no more: the label goes',
+    oses: [os('up', { executionmode: 'parallel' })],
+    nodes: [node('n1', { instance: idle, labels: { ...MANAGED, ...labelled('serial') } })],
+    actions: ['label serial-'],
+  },
+  {
+    name: 'serial, and another request took the node over: the label goes',
+    oses: [os('up', { executionmode: 'serial' }), os('new', {}, { rolloutStartedAt: ago(1) })],
+    nodes: [node('n1', { instance: idle, labels: { ...MANAGED, ...labelled('serial') } })],
+    actions: ['label serial-'],
+  },
+  {
+    name: 'serial, and the request is gone: the label goes',
+    requests: [],
+    nodes: [node('n1', { instance: idle, labels: { ...MANAGED, ...labelled('serial') } })],
+    actions: ['label serial-'],
+  },
+  {
+    name: 'the OS was deleted before the drain: the object goes, then the rest',
+    requests: [],
+    progresses: [progress({ on: 'n1', kind: 'OS', ...staged })],
+    nodes: [atWorkForOS({})],
+    actions: ['delete up-n1-1'],
+  },
+  {
+    name: 'the OS was deleted while it drains: goes on as it began, and keeps what must be kept',
+    requests: [],
+    progresses: [
+      progress({ on: 'n1', kind: 'OS', ...drainingSince(10), drain: { ...POLICY, force: false } }),
+    ],
+    nodes: [atWorkForOS(cordoned)],
+    drain: pods(bare, pod('b')),
+    actions: ['gate Draining 1 PodUnmanaged'],
+    message: /delete it$/,
+  },
+  {
+    name: 'the node is gone: what upstream left of it goes too',
+    nodes: [],
+    hasInstance: true,
+    actions: ['deleteInstance'],
+  },
+];
 
 const cases: Case[] = [
   { name: 'an agent came: labelled', nodes: [node('n1', { labels: {} })], actions: ['label managed'] },
@@ -194,7 +487,7 @@ const cases: Case[] = [
   },
   {
     name: 'lost earlier: a retry is refused',
-    requests: [request('up', {}, { skippedNodes: [{ name: 'n1', reason: 'Superseded', message: '' }] })],
+    requests: [request('up', {}, { supersededBy: [{ kind: 'OSUpgrade', name: 'new', nodeSelector: {} }] })],
     progresses: [progress({ on: 'n1', retryNonce: 'a', status: { phase: 'Failed', attempt: 1 } })],
     actions: ['gate Cancelled 2 Superseded'],
   },
@@ -228,6 +521,8 @@ const cases: Case[] = [
     actions: [],
   },
 
+  ...looksFirst,
+
   { name: 'draining: cordons first', progresses: drains, actions: ['cordon'], watchPods: false },
   {
     name: 'then looks at the pods',
@@ -235,7 +530,16 @@ const cases: Case[] = [
     progresses: drains,
     actions: [],
     watchPods: true,
-    recheckInMs: 1_790_000,
+    recheckInMs: 5000,
+  },
+  {
+    name: 'a list of pods that does not come is told, and opens nothing',
+    nodes: [node('n1', cordoned)],
+    progresses: drains,
+    drain: { asked: NO_EVICTIONS, watchedSinceMs: NOW_MS - 5000 },
+    actions: ['gate Draining 1 PodsUnknown'],
+    watchPods: true,
+    recheckInMs: 5000,
   },
   {
     name: 'evicts',
@@ -534,6 +838,8 @@ const cases: Case[] = [
     actions: ['failUnknownNode up-n1-1'],
   },
   { name: 'the node went: its object goes with it', nodes: [], progresses: atGate, actions: [] },
+
+  ...marks,
 ];
 
 function withoutOwner(name: string): ReturnType<typeof pod> {
@@ -553,6 +859,12 @@ function inShort(action: NodeAction): string {
       return ['evict', ...action.podUids].join(' ');
     case 'refuse':
       return `refuse ${action.progress.metadata.name} ${action.why.reason}`;
+    case 'instance': {
+      const { nodestatus = '', namespacedname } = action.spec ?? {};
+      return ['instance', nodestatus, namespacedname?.name ?? ''].join(' ').trim();
+    }
+    case 'uncordon':
+      return ['uncordon', ...action.labels.map(name => `${name.replace(/.*\//, '')}-`)].join(' ');
     case 'delete':
     case 'failUnknownNode':
       return `${action.type} ${action.progress.metadata.name}`;
@@ -564,11 +876,12 @@ function inShort(action: NodeAction): string {
 describe('decideNode', () => {
   for (const want of cases) {
     it(want.name, () => {
-      const { nodes = [node('n1')], requests = [request('up')], progresses = [] } = want;
+      const { nodes = [node('n1')], oses = [], progresses = [] } = want;
+      const requests = want.requests ?? (oses.length === 0 ? [request('up')] : []);
       const decision = decideNode({
         name: 'n1',
-        fleet: fleet(nodes, requests, progresses),
-        hasInstance: false,
+        fleet: fleet(nodes, [...requests, ...oses], progresses),
+        hasInstance: want.hasInstance ?? false,
         reserved: new Set(want.reserved),
         drain: want.drain ?? { asked: NO_EVICTIONS },
         nowMs: NOW_MS,

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
+import type { Successor } from '../../../src/api/request-status.ts';
 import type { NodeState } from '../../../src/domain/node-state.ts';
 import { decideRequest } from '../../../src/reconcilers/request/decide.ts';
 import type { CatalogAnswer } from '../../../src/reconcilers/request/decision.ts';
@@ -41,6 +42,10 @@ const completed = { status: { phase: 'Completed', attempt: 1 } } as const;
 const failed = {
   status: { phase: 'Failed', attempt: 1, failureReason: 'ChecksumMismatch', message: 'bad' },
 } as const;
+
+/** A request that is gone, and that took the nodes with the label a=b over. */
+const TAKER: Successor = { kind: 'OSUpgrade', name: 'gone', nodeSelector: { a: 'b' } };
+const labelled = [node('n1', { labels: { a: 'b' } }), node('n2'), node('n3')];
 
 const ELSEWHERE = { catalog: { configMap: 'images-cm' } };
 const REFUSED: OSUpgradeStatus = { phase: 'Rejected', reason: 'VersionNotInCatalog', message: 'x' };
@@ -547,19 +552,15 @@ const cases: Case[] = [
   { name: 'an older one owns nothing', nodes: three, others: [request('old', {}, older)], plans: ['n1'] },
   {
     name: 'what was lost stays lost',
-    nodes: three,
-    request: request('up', {}, { skippedNodes: [{ name: 'n1', reason: 'Superseded', message: '' }] }),
+    nodes: labelled,
+    request: request('up', {}, { supersededBy: [TAKER] }),
     plans: ['n2'],
     skipped: [['n1', 'Superseded']],
   },
   {
     name: 'a new rollout begins with all nodes',
-    nodes: three,
-    request: request(
-      'up',
-      {},
-      { rolloutKey: 'other', skippedNodes: [{ name: 'n1', reason: 'Superseded', message: '' }] },
-    ),
+    nodes: labelled,
+    request: request('up', {}, { rolloutKey: 'other', supersededBy: [TAKER] }),
     catalog: { state: 'resolved', image: IMAGE },
     plans: ['n1'],
   },
