@@ -149,7 +149,8 @@ class Relay {
       if (!isKind(fault, kind) || !matches(fault)) continue;
       const times = 'times' in fault ? (fault.times ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
       if (entry.used >= times) continue;
-      entry.used++;
+      // A drop counts once it has happened: the blob may be shorter.
+      if (kind !== 'drop') entry.used++;
       return fault;
     }
     return undefined;
@@ -194,7 +195,8 @@ class Relay {
 
   async #sendBlob(upstream: Dispatcher.ResponseData, response: ServerResponse): Promise<void> {
     const start = Number(/^bytes (\d+)-/.exec(String(upstream.headers['content-range']))?.[1] ?? '0');
-    const dropAt = start + (this.#use('drop')?.everyBytes ?? Number.POSITIVE_INFINITY);
+    const drop = this.#use('drop');
+    const dropAt = start + (drop?.everyBytes ?? Number.POSITIVE_INFINITY);
     const stallAt = this.#use('stall')?.atByte ?? Number.POSITIVE_INFINITY;
     const corruptAt = this.#use('corrupt')?.atByte ?? -1;
     const endAt = Math.min(dropAt, stallAt);
@@ -208,7 +210,10 @@ class Relay {
       if (at >= endAt) break;
     }
     if (at < endAt) response.end();
-    else if (endAt === dropAt) response.socket?.destroySoon();
+    else if (endAt === dropAt) {
+      for (const entry of this.#faults) if (entry.fault === drop) entry.used++;
+      response.socket?.destroySoon();
+    }
   }
 }
 

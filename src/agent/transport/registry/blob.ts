@@ -82,6 +82,11 @@ async function normalized(
   { digest, size, offset }: { digest: string; size: number; offset: number },
 ): Promise<HttpAnswer> {
   const { statusCode, headers } = response;
+  if (/^text\/html\b/i.test(String(headers['content-type']))) {
+    await discard(response);
+    // A portal that wants a click, or a proxy's apology.
+    throw new TransientError('DownloadFailed', `${where} answers with a web page instead of the blob`);
+  }
   const isPart = statusCode === 206;
   const told = isPart ? /\/(\d+)$/.exec(String(headers['content-range']))?.[1] : headers['content-length'];
   if (told !== undefined && Number(told) !== size) {

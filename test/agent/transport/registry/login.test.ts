@@ -27,7 +27,7 @@ for (const auth of ['password', 'token'] as const) {
     });
     beforeEach(() => {
       puller = createPuller();
-      puller.write(`etc/docker/certs.d/${registry.host}/ca.crt`, registry.authority?.certificatePem ?? '');
+      puller.trust(registry);
     });
     afterEach(() => puller.remove());
     after(() => registry.stop());

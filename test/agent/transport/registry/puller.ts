@@ -27,8 +27,10 @@ export interface Puller {
   readonly retries: readonly string[];
   /** Puts a file onto the node. */
   write(path: string, text: string): void;
-  /** Trusts a registry, and knows its password. */
-  know(registry: Registry, host?: string): void;
+  /** Knows the password of a registry, under its own name or another. */
+  login(registry: Registry, host?: string): void;
+  /** Trusts the authority of a registry for a host. */
+  trust(registry: Registry, host?: string): void;
   open(reference: string, options?: PullOptions): Promise<OpenImage>;
   /** The bytes of all layers, the lowest first. */
   pull(reference: string, options?: PullOptions): Promise<Buffer[]>;
@@ -87,11 +89,10 @@ export function createPuller(): Puller {
     lines,
     retries,
     write,
-    know: (registry, host = registry.host) => {
-      write('root/.docker/config.json', registry.dockerConfig.replaceAll(registry.host, host));
-      if (registry.authority !== undefined)
-        write(`etc/docker/certs.d/${host}/ca.crt`, registry.authority.certificatePem);
-    },
+    login: (registry, host = registry.host) =>
+      write('root/.docker/config.json', registry.dockerConfig.replaceAll(registry.host, host)),
+    trust: (registry, host = registry.host) =>
+      write(`etc/docker/certs.d/${host}/ca.crt`, registry.authority?.certificatePem ?? ''),
     open,
     pull,
     ending: async (reference, options) => {
