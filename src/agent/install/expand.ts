@@ -2,7 +2,8 @@ import { Decompress } from 'fzstd';
 import { StalledError } from '../../domain/errors.ts';
 import { toBlocks } from './blocks.ts';
 import { expandByProgram, startExpander } from './expander-program.ts';
-import { imageInvalid, type Packing } from './image-format.ts';
+import { detectPacking, imageInvalid, type Packing } from './image-format.ts';
+import type { Peekable } from './peekable.ts';
 
 /** A block of zstd can expand ten-thousandfold, so the library is fed little at a time. */
 const LIBRARY_SLICE_BYTES = 4096;
@@ -20,6 +21,16 @@ export async function* expand(packing: Packing, source: AsyncIterator<Buffer>): 
   else if (packing === 'plain') yield* toBlocks(allOf(source));
   else throw missing(packing);
 }
+
+/** A packing needs so many bytes to be told. */
+const PACKING_BYTES = 512;
+
+/**
+ * Expands whatever packing the bytes show.
+ * @throws StalledError `ImageInvalid` for a packing that is not supported
+ */
+export const expandAny = async (source: Peekable): Promise<AsyncGenerator<Buffer>> =>
+  expand(detectPacking(await source.peek(PACKING_BYTES)), source.bytes);
 
 const missing = (packing: Packing): StalledError =>
   new StalledError(

@@ -2,16 +2,14 @@ import { StalledError } from '../../domain/errors.ts';
 import type { StagedImage } from '../ports.ts';
 import { fillSlot } from './archive/fill-slot.ts';
 import { unpackArchive } from './archive/unpack-archive.ts';
-import { expand } from './expand.ts';
+import { expandAny } from './expand.ts';
 import { type Fetched, watchFetched } from './fetched.ts';
-import { detectPacking, imageInvalid } from './image-format.ts';
+import { imageInvalid } from './image-format.ts';
 import type { Install, InstallOptions } from './install-options.ts';
 import { installRaw } from './install-raw.ts';
 import { isArchive } from './tar/header.ts';
 import { assertChecksum, assertSize } from './verify.ts';
 
-/** A packing needs so many bytes to be told. */
-const PACKING_BYTES = 512;
 /** So much more is fetched of a file that cannot be expanded, to tell a damaged file from a wrong one. */
 const DRAIN_BYTES = 64 * 1024 * 1024;
 
@@ -26,8 +24,7 @@ export const install: Install = async (source, options) => {
     options.onProgress({ phase: 'Downloading', bytesDone, bytesTotal: options.fetchedTotal() });
   });
   try {
-    const packing = detectPacking(await fetched.peek(PACKING_BYTES));
-    const blocks = expand(packing, fetched.bytes);
+    const blocks = await expandAny(fetched);
     try {
       return await installExpanded(blocks, fetched, options);
     } finally {

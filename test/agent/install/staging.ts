@@ -2,7 +2,8 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentConfig } from '../../../src/agent/config.ts';
-import { createStager, type StagerParts } from '../../../src/agent/install/stager.ts';
+import { createStager } from '../../../src/agent/install/stager.ts';
+import type { StagerParts } from '../../../src/agent/install/stager-parts.ts';
 import type { Slots, StagedImage, StageProgress } from '../../../src/agent/ports.ts';
 import { createSlots } from '../../../src/agent/slots/slots.ts';
 import type { PlanImage } from '../../../src/api/monok8s/index.ts';

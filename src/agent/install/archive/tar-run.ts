@@ -8,8 +8,8 @@ import { END_MARK } from '../tar/encode-member.ts';
 
 /** GNU tar without what the environment would tell it. */
 export const TAR = ['-u', 'TAR_OPTIONS', '-u', 'POSIXLY_CORRECT', 'LC_ALL=C', 'tar'] as const;
-/** A tar that was built without ACLs or SELinux takes these all the same, and says so. */
-export const KEEP_ATTRIBUTES = ['--xattrs', '--xattrs-include=*', '--acls', '--selinux'] as const;
+/** A tar that was built without ACLs takes this all the same, and says so. SELinux contexts are extended attributes. */
+export const KEEP_ATTRIBUTES = ['--xattrs', '--xattrs-include=*', '--acls'] as const;
 
 const UNPACK = [
   ...['--extract', '--file=-', '--preserve-permissions', '--same-owner', '--numeric-owner'],

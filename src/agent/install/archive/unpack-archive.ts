@@ -14,7 +14,7 @@ import type { Unpacker } from './unpacker.ts';
 export async function unpackArchive(
   filling: Filling,
   blocks: AsyncIterator<Buffer>,
-  onBytes: (bytes: number) => void,
+  onBytes?: (bytes: number) => void,
 ): Promise<number> {
   const source = counted(
     paced(blocks, () => filling.unpacker().settle()),

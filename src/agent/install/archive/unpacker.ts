@@ -27,6 +27,7 @@ export class Unpacker {
   readonly #options: UnpackerOptions;
   #tar: TarRun | undefined;
   #runs = 0;
+  /** Of the layer. */
   #bytes = 0;
   #members = 0;
   /** Paths that are gone from the tree but not yet from the file system. */
@@ -60,6 +61,12 @@ export class Unpacker {
   async settle(): Promise<void> {
     this.#options.signal.throwIfAborted();
     await this.#tar?.settle();
+  }
+
+  /** What comes next is another layer, which may be as large as the slot again. */
+  async endLayer(): Promise<void> {
+    await this.flush();
+    this.#bytes = 0;
   }
 
   /** Brings the file system to where the tree is: at the end of a layer, and of everything. */

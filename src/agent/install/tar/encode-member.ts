@@ -1,3 +1,4 @@
+import { attributeRecords } from './attributes.ts';
 import { paddingOf, TAR_BLOCK_BYTES } from './header.ts';
 import { type Member, storedBytes } from './member.ts';
 import { encodePaxRecords } from './pax-records.ts';
@@ -43,7 +44,7 @@ type Record = readonly [string, string];
 
 function recordsOf(member: Member, stored: number): Record[] {
   const { sizeBytes, segments, mtime, uid, gid, attributes } = member;
-  const records: Record[] = [...attributes];
+  const records: Record[] = [...attributeRecords(attributes)];
   if (!isOctal(mtime)) records.push(['mtime', mtime]);
   if (uid > MAX_ID) records.push(['uid', String(uid)]);
   if (gid > MAX_ID) records.push(['gid', String(gid)]);

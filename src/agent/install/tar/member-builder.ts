@@ -1,4 +1,5 @@
 import { imageInvalid } from '../image-format.ts';
+import { attributesFrom } from './attributes.ts';
 import { damaged, type Header } from './header.ts';
 import { displayName, type Kind, type Member, type Segment } from './member.ts';
 import { type PaxRecords, parsePaxRecords } from './pax-records.ts';
@@ -23,8 +24,6 @@ const KINDS: Readonly<Record<string, Kind | 'hardlink'>> = {
   5: 'directory',
   6: 'fifo',
 };
-/** Extended attributes, ACLs and the SELinux context: what belongs to a file besides its header. */
-const ATTRIBUTES = /^(SCHILY\.xattr\..|SCHILY\.acl\.(access|default)$|RHT\.security\.selinux$)/;
 const TIME = /^-?\d{1,15}(\.\d{1,9})?/;
 
 /** Gathers what several headers say of one member. */
@@ -109,7 +108,7 @@ export class MemberBuilder {
       linkTarget: this.#value('linkpath') ?? this.#longLink ?? header.linkTarget,
       deviceMajor: header.deviceMajor,
       deviceMinor: header.deviceMinor,
-      attributes: [...this.#global, ...this.#local].filter(([key]) => ATTRIBUTES.test(key)),
+      attributes: attributesFrom([...this.#global, ...this.#local]),
     };
     const finished = this.#segments === undefined ? member : this.#withHoles(member, this.#segments, stored);
     this.#local = [];

@@ -7,8 +7,8 @@ export interface Segment {
   readonly bytes: number;
 }
 
-/** `SCHILY.xattr.<name>`, an ACL or an SELinux context, as the keys and values of pax records. */
-export type Attribute = readonly [key: string, value: string];
+/** An extended attribute; an ACL as text with numbers. */
+export type Attribute = readonly [name: string, value: string];
 
 /**
  * One member of an archive, whatever dialect of tar told it. Texts hold one byte a character, as names on Linux are

@@ -1,6 +1,6 @@
+import { createHash } from 'node:crypto';
 import { imageInvalid } from '../image-format.ts';
-import { displayName, type Member } from '../tar/member.ts';
-import { attributesOf } from './attributes.ts';
+import { type Attribute, displayName, type Member } from '../tar/member.ts';
 import { findPlace } from './resolve.ts';
 import { type Entry, type Inode, newFolder } from './tree.ts';
 
@@ -85,7 +85,7 @@ export function toInode(member: Member): Inode {
       : kind === 'symlink'
         ? member.linkTarget
         : '',
-    attributes: attributesOf(member.attributes),
+    attributes: hashOf(member.attributes),
     isImplied: false,
   };
 }
@@ -95,3 +95,9 @@ const merged = (old: Inode, inode: Inode): Inode => ({
   ...inode,
   attributes: inode.attributes === '' ? old.attributes : inode.attributes,
 });
+
+function hashOf(attributes: readonly Attribute[]): string {
+  if (attributes.length === 0) return '';
+  const text = attributes.map(([name, value]) => `${name.length} ${value.length} ${name}${value}`).join('');
+  return createHash('sha256').update(text, 'latin1').digest().toString('latin1');
+}

@@ -13,7 +13,7 @@ export interface Inode {
   content: string;
   /** What a symbolic link says, or the numbers of a device. */
   readonly target: string;
-  /** Hash or list of extended attributes, ACLs and SELinux context. */
+  /** Hash of extended attributes and ACLs, one byte a character; empty if there are none. */
   readonly attributes: string;
   /** A folder that no archive tells of: it only leads to what one tells of. */
   readonly isImplied: boolean;
