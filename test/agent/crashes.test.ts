@@ -4,10 +4,7 @@ import { tellTrouble } from '../../src/agent/act/report.ts';
 import type { Behaviour, Fault } from './world.ts';
 import { OLD, TARGET, World } from './world.ts';
 import { live, startAgent } from './world-agent.ts';
-
-const GOOD: Behaviour = { shows: TARGET.slice(1), boots: 'well', ignoresFlag: 0 };
-const phases = (world: World) => world.object?.status?.history?.map(entry => entry.phase);
-const ended = (world: World) => [world.object?.status?.phase, world.object?.status?.failureReason];
+import { behaviours, ended, faultsOf, GOOD, phases } from './world-cases.ts';
 
 async function run(behaviour: Partial<Behaviour> = {}, faults: readonly Fault[] = []): Promise<World> {
   const world = new World({ ...GOOD, ...behaviour }, faults);
@@ -194,21 +191,6 @@ describe('a whole attempt', () => {
     expect(world.files.trial).to.equal(undefined);
   });
 });
-
-const behaviours: fc.Arbitrary<Behaviour> = fc.record({
-  shows: fc.constantFrom(TARGET.slice(1), TARGET.slice(1), '1.35.0'),
-  boots: fc.constantFrom('well', 'well', 'panics', 'notLoadable', 'neverReady', 'unhealthy', 'resetsAtReady'),
-  ignoresFlag: fc.constantFrom(0, 0, 1, 9),
-});
-const faultsOf = (what: Fault['what'][]): fc.Arbitrary<Fault[]> =>
-  fc.array(
-    fc.record({
-      at: fc.integer({ min: 1, max: 40 }),
-      what: fc.constantFrom(...what),
-      when: fc.constantFrom('before', 'after'),
-    }),
-    { maxLength: 4 },
-  );
 
 describe('from any crash, whatever the image', () => {
   it('the attempt ends, in a system that boots, and no rule is broken', async () => {

@@ -28,6 +28,8 @@ export interface Fault {
 
 export const OLD = '1.34.1';
 export const TARGET = 'v1.35.1';
+/** What lies in slot B from long ago. */
+export const OLDER = '1.33.0';
 export const silent = createLogger({ silent: true });
 
 /** Ends the agent in the middle of something. */
@@ -42,7 +44,7 @@ interface Slot {
 export class World {
   readonly slots: Record<SlotName, Slot> = {
     A: { version: OLD, hash: 1 },
-    B: { version: '1.33.0', hash: 2 },
+    B: { version: OLDER, hash: 2 },
   };
   readonly files: { trial: TrialRecord | undefined; marker: StagedMarker | undefined } = {
     trial: undefined,
@@ -64,6 +66,8 @@ export class World {
   /** The state folder takes nothing any more. */
   isStateReadOnly = false;
   writes = 0;
+  /** What the plan brings the node to. */
+  target = TARGET;
   #count = 0;
   #ignored = 0;
   readonly #behaviour: Behaviour;
@@ -115,9 +119,18 @@ export class World {
     return !this.isNew(slot) || !['panics', 'notLoadable'].includes(this.#behaviour.boots);
   }
 
-  /** The slot holds what was installed. */
+  /** The plan is to boot what slot B holds. */
+  rollBack(): this {
+    this.target = `v${OLDER}`;
+    const asked = { kind: 'rollback', targetVersion: this.target, image: undefined } as const;
+    this.object = progress({ plan: plan({ ...asked, gate: gate('Closed', 0) }) });
+    return this;
+  }
+
+  /** The slot holds what the plan wants to be booted. */
   isNew(slot: SlotName): boolean {
-    return ![OLD, '1.33.0'].includes(this.slots[slot].version ?? OLD);
+    const known = this.target === TARGET ? [OLD, OLDER] : [OLD];
+    return !known.includes(this.slots[slot].version ?? OLD);
   }
 
   get bootId(): string {
@@ -160,6 +173,7 @@ export class World {
   }
 
   #assertMayWrite(slot: SlotName): void {
+    if (this.target !== TARGET) this.violations.push('wrote to a slot although it was to be rolled back to');
     if (slot === this.booted) this.violations.push('wrote to the running slot');
     if (this.boot.defaultSlot !== this.booted) this.violations.push('wrote to a slot while on trial');
     if (this.boot.trialSlot !== undefined) this.violations.push('wrote to a slot that is armed');
@@ -188,7 +202,7 @@ export class World {
   #assertMayCommit(slot: SlotName): void {
     if (this.slots[slot].version === OLD) return;
     if (slot !== this.booted) this.violations.push('made a slot the default that does not run');
-    if (this.slots[slot].version !== TARGET.slice(1)) this.violations.push('committed another version');
+    if (this.slots[slot].version !== this.target.slice(1)) this.violations.push('committed another version');
     if (this.#behaviour.boots !== 'well') this.violations.push('committed a bad system');
   }
 
@@ -210,7 +224,7 @@ export class World {
     const isEnd = ['Completed', 'Failed', 'RolledBack'].includes(status.phase ?? '');
     if (isEnd && this.booted !== this.boot.defaultSlot)
       this.violations.push(`${status.phase} while on trial`);
-    if (status.phase === 'Completed' && this.slots[this.booted].version !== TARGET.slice(1))
+    if (status.phase === 'Completed' && this.slots[this.booted].version !== this.target.slice(1))
       this.violations.push('Completed on another version');
     this.object = { ...this.object, status };
     this.writes += 1;
