@@ -2,7 +2,7 @@ import type { OSUpgradeProgress, OSUpgradeProgressStatus } from '../../src/api/m
 import { reasonOf } from '../../src/domain/errors.ts';
 import { currentAttempt, isActive } from '../../src/domain/progress.ts';
 import type { FullKubeClient } from '../../src/kube/client.ts';
-import { OSINSTANCES, OSUPGRADE_PROGRESSES } from '../../src/kube/resources.ts';
+import { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES } from '../../src/kube/resources.ts';
 
 /** What an agent does: all at once, or something that a test wants to see. */
 export type Script = 'obey' | 'fail' | 'stage only' | 'stay downloading' | 'stay rebooting' | 'silent';
@@ -37,9 +37,7 @@ export function createFakeAgents(client: FullKubeClient): FakeAgents {
     const isDone = status.phase === 'Completed';
     const node = progress.spec.nodeName;
     if (isDone) rebooted.push(node);
-    const before = isDone
-      ? setVersion(client, node, progress.spec.plan?.targetVersion ?? '')
-      : Promise.resolve();
+    const before = isDone ? bootTarget(client, progress) : Promise.resolve();
     before
       .then(() => client.patchStatus(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body }))
       .catch((error: unknown) => {
@@ -103,12 +101,33 @@ function nextStatus(progress: OSUpgradeProgress, script: Script): NextStatus | u
   return { phase: 'Completed', currentVersion: spec.plan?.targetVersion ?? '' };
 }
 
+/** What the agent and the kubelet say after the boot of what was installed. */
+async function bootTarget(
+  client: FullKubeClient,
+  { spec: { nodeName, plan } }: OSUpgradeProgress,
+): Promise<void> {
+  const target = plan?.targetVersion ?? '';
+  if (plan?.versionField !== 'PRETTY_NAME') return setVersion(client, nodeName, target);
+  const before = await client.get(NODES, { name: nodeName });
+  await setSlots(client, nodeName, { version: '', prettyName: target }, before?.osImage);
+  const body = { status: { nodeInfo: { osImage: target } } };
+  await client.patchStatus(NODES, { name: nodeName }, { type: 'merge', body });
+}
+
 /** What the agent says of the slots. */
-export async function setVersion(client: FullKubeClient, node: string, version: string): Promise<void> {
-  const slot = { prettyName: `OS ${version}`, version };
+export const setVersion = (client: FullKubeClient, node: string, version: string): Promise<void> =>
+  setSlots(client, node, { version, prettyName: `OS ${version}` });
+
+/** The same with names: what the node runs from, and PRETTY_NAME of the other slot. */
+export async function setSlots(
+  client: FullKubeClient,
+  node: string,
+  booted: { readonly version: string; readonly prettyName: string },
+  other = '',
+): Promise<void> {
   const slots = [
-    { name: 'A', booted: true, default: true, ...slot },
-    { name: 'B', booted: false, default: false, version: '', prettyName: '' },
+    { name: 'A', booted: true, default: true, ...booted },
+    { name: 'B', booted: false, default: false, version: '', prettyName: other },
   ];
   const body = { status: { slots, bootId: `boot-of-${node}` } };
   await client.patchStatus(OSINSTANCES, { name: node, namespace: 'default' }, { type: 'merge', body });

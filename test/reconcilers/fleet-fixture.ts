@@ -1,20 +1,32 @@
 import { createLogger, transports } from 'winston';
 import type { OSUpgrade, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
+import type { OS, OSInstance } from '../../src/api/openeuler/index.ts';
 import { systemClock } from '../../src/domain/clock.ts';
 import type { NodeFacts } from '../../src/domain/node.ts';
 import { createKubeClient, type FullKubeClient } from '../../src/kube/client.ts';
 import { loadConnection } from '../../src/kube/connection.ts';
 import { createInformer } from '../../src/kube/informer.ts';
-import { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES, OSUPGRADES, PODS } from '../../src/kube/resources.ts';
+import {
+  NODES,
+  OSES,
+  OSINSTANCES,
+  OSUPGRADE_PROGRESSES,
+  OSUPGRADES,
+  PODS,
+} from '../../src/kube/resources.ts';
 import type { Cluster } from '../env/cluster.ts';
 import { eventually } from '../env/wait.ts';
-import { createFakeAgents, type FakeAgents, setVersion } from './fake-agents.ts';
+import { createFakeAgents, type FakeAgents, setSlots } from './fake-agents.ts';
 
 /** A node to be made. */
 export interface NodeToMake {
   readonly name: string;
   /** Version of the booted slot. Default `v1.34.1`; `null`: no agent. */
   readonly version?: string | null;
+  /** PRETTY_NAME of the booted slot. Default `x`. */
+  readonly osImage?: string;
+  /** PRETTY_NAME of the other slot. Default: it holds nothing. */
+  readonly otherOsImage?: string;
   readonly labels?: Readonly<Record<string, string>>;
 }
 
@@ -26,7 +38,14 @@ export interface Fleet {
   request(name: string, spec?: object): Promise<OSUpgrade>;
   patchRequest(name: string, spec: object): Promise<void>;
   getRequest(name: string): Promise<OSUpgrade>;
+  /** Makes an `OS` for `KubeOS 1.0.1` on all workers. */
+  os(name: string, spec?: object, namespace?: string): Promise<OS>;
+  patchOS(name: string, spec: object, namespace?: string): Promise<void>;
+  getOS(name: string, namespace?: string): Promise<OS>;
+  /** Waits until the OS is as `check` wants it. */
+  untilOS(name: string, what: string, check: (os: OS) => boolean, namespace?: string): Promise<OS>;
   getNode(name: string): Promise<NodeFacts>;
+  getInstance(name: string): Promise<OSInstance>;
   /** Of one node, oldest first; of all nodes if none is named. */
   progresses(node?: string): Promise<OSUpgradeProgress[]>;
   /** Waits until the request is as `check` wants it. */
@@ -42,6 +61,17 @@ export interface Fleet {
 }
 
 export const CHECKSUM = `sha256:${'0123456789abcdef'.repeat(4)}`;
+
+/** What upstream's sample asks for, the shortest way. */
+const OS_SPEC = {
+  osversion: 'KubeOS 1.0.1',
+  opstype: 'upgrade',
+  imagetype: 'disk',
+  imageurl: 'https://example.invalid/os.tar',
+  checksum: CHECKSUM.slice('sha256:'.length),
+  maxunavailable: 1,
+  timeinterval: 0,
+};
 
 /** A catalog that has these versions. */
 export const catalogOf = (...versions: string[]): string =>
@@ -75,6 +105,7 @@ export async function startFleet(cluster: Cluster): Promise<Fleet> {
     return object;
   };
   const getRequest = (name: string) => one(client.get(OSUPGRADES, { name }), name);
+  const getOS = (name: string, namespace = 'default') => one(client.get(OSES, { name, namespace }), name);
   const progresses = async (node?: string) =>
     (await client.list(OSUPGRADE_PROGRESSES, {})).filter(
       ({ spec }) => node === undefined || spec.nodeName === node,
@@ -99,6 +130,26 @@ export async function startFleet(cluster: Cluster): Promise<Fleet> {
       await client.patch(OSUPGRADES, { name }, { type: 'merge', body: { spec } });
     },
     getRequest,
+    os: (name, spec = {}, namespace = 'default') =>
+      client.create(OSES, {
+        apiVersion: 'upgrade.openeuler.org/v1alpha1',
+        kind: 'OS',
+        metadata: { name, namespace },
+        spec: { ...OS_SPEC, ...spec },
+      }),
+    patchOS: async (name, spec, namespace = 'default') => {
+      await client.patch(OSES, { name, namespace }, { type: 'merge', body: { spec } });
+    },
+    getOS,
+    untilOS: (name, what, check, namespace = 'default') =>
+      eventually(
+        async () => {
+          const os = await getOS(name, namespace);
+          return check(os) && os;
+        },
+        patience(`OS ${name} ${what}`),
+      ),
+    getInstance: name => one(client.get(OSINSTANCES, { name, namespace: 'default' }), name),
     getNode: name => one(client.get(NODES, { name }), name),
     progresses,
     untilRequest: (name, what, check) =>
@@ -121,32 +172,44 @@ export async function startFleet(cluster: Cluster): Promise<Fleet> {
 
 async function makeNode(
   client: FullKubeClient,
-  { name, version = 'v1.34.1', labels = {} }: NodeToMake,
+  { name, version = 'v1.34.1', osImage = 'x', otherOsImage = '', labels = {} }: NodeToMake,
 ): Promise<void> {
   const node = await client.create(NODES, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } });
-  await setReady(client, name, true);
+  await setReady(client, name, true, osImage);
   if (version === null) return;
   await client.create(
     PODS,
     podBody({ name: `node-agent-${name}`, namespace: 'mono-system', nodeName: name, app: 'node-agent' }),
   );
   const owner = { apiVersion: 'v1', kind: 'Node', name, uid: node.uid };
-  const metadata = { name, namespace: 'default', ownerReferences: [owner] };
-  await client.create(OSINSTANCES, {
-    apiVersion: 'upgrade.openeuler.org/v1alpha1',
-    kind: 'OSInstance',
-    metadata,
-    spec: {},
-  });
-  await setVersion(client, name, version);
+  const metadata = {
+    name,
+    namespace: 'default',
+    labels: { 'upgrade.openeuler.org/osinstance-node': name },
+    ownerReferences: [owner],
+  };
+  // A test may have made it in upstream's way.
+  if ((await client.get(OSINSTANCES, metadata)) === undefined)
+    await client.create(OSINSTANCES, {
+      apiVersion: 'upgrade.openeuler.org/v1alpha1',
+      kind: 'OSInstance',
+      metadata,
+      spec: { nodestatus: 'idle' },
+    });
+  await setSlots(client, name, { version, prettyName: osImage }, otherOsImage);
 }
 
-/** What the kubelet says. */
-export async function setReady(client: FullKubeClient, node: string, isReady: boolean): Promise<void> {
+/** What the kubelet says. What it runs stays as it was if `osImage` is not given. */
+export async function setReady(
+  client: FullKubeClient,
+  node: string,
+  isReady: boolean,
+  osImage?: string,
+): Promise<void> {
   const condition = { type: 'Ready', status: isReady ? 'True' : 'False', reason: 'Test', message: '' };
   const nodeInfo = {
     bootID: `boot-of-${node}`,
-    osImage: 'x',
+    ...(osImage !== undefined && { osImage }),
     architecture: 'amd64',
     containerRuntimeVersion: 'x',
     kernelVersion: 'x',
@@ -167,6 +230,9 @@ interface PodToMake {
   readonly namespace?: string;
   readonly graceSeconds?: number;
   readonly finalizers?: readonly string[];
+  /** Kind of the controller that made it. Default: none did. */
+  readonly ownerKind?: 'ReplicaSet' | 'DaemonSet';
+  readonly hasEmptyDir?: boolean;
 }
 
 export const podBody = ({
@@ -176,16 +242,34 @@ export const podBody = ({
   namespace = 'default',
   graceSeconds = 0,
   finalizers = [],
+  ownerKind,
+  hasEmptyDir = false,
 }: PodToMake) => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name, namespace, finalizers, labels: { app, 'app.kubernetes.io/name': app } },
+  metadata: {
+    name,
+    namespace,
+    finalizers,
+    labels: { app, 'app.kubernetes.io/name': app },
+    ...(ownerKind && { ownerReferences: [ownerOf(ownerKind)] }),
+  },
   spec: {
     nodeName,
+    ...(hasEmptyDir && { volumes: [{ name: 'data', emptyDir: {} }] }),
     terminationGracePeriodSeconds: graceSeconds,
     tolerations: [{ operator: 'Exists' }],
     containers: [{ name: 'c', image: 'x' }],
   },
+});
+
+/** A kind that no garbage collector knows, so that it does not look for the owner. */
+const ownerOf = (kind: string) => ({
+  apiVersion: 'example.com/v1',
+  kind,
+  name: 'owner',
+  uid: 'd5a3bb2e-0000-4000-8000-000000000000',
+  controller: true,
 });
 
 /** Makes a pod that runs and is Ready. */
@@ -206,6 +290,7 @@ export async function runPod(client: FullKubeClient, pod: PodToMake): Promise<vo
 
 async function clear(client: FullKubeClient, agents: FakeAgents): Promise<void> {
   for (const { metadata } of await client.list(OSUPGRADES, {})) await client.delete(OSUPGRADES, metadata);
+  for (const { metadata } of await client.list(OSES, {})) await client.delete(OSES, metadata);
   for (const { metadata } of await client.list(OSUPGRADE_PROGRESSES, {}))
     await client.delete(OSUPGRADE_PROGRESSES, metadata);
   for (const { name } of await client.list(NODES, {})) await client.delete(NODES, { name });

@@ -1,8 +1,10 @@
 import type { Condition } from '../../api/meta.ts';
+import type { Gate } from '../../api/monok8s/index.ts';
 import type { NodeCounts } from '../../api/request-status.ts';
 import { list } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { gateState, isAtGate } from '../../domain/progress.ts';
+import type { Block } from '../../domain/drain.ts';
+import { currentAttempt, gateState, isAtGate } from '../../domain/progress.ts';
 import type { FieldNames } from '../../domain/request.ts';
 import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
@@ -95,6 +97,13 @@ export function degradedOf({ verdicts, troubles }: Pick<Work, 'verdicts' | 'trou
       ({ node, reason, message }) => `${node.name} (${reason}: ${message})`,
     ),
     ...troubles,
+    ...BLOCKS.flatMap(reason =>
+      toFinding(
+        reason,
+        verdicts.filter(entry => gateOf(entry)?.reason === reason),
+        entry => `${entry.node.name}: ${gateOf(entry)?.message ?? ''}`,
+      ),
+    ),
     ...toFinding('AgentMissing', missing, ({ node, message }) => `${node.name}: ${message}`),
     ...toFinding('Drifted', drifted, ({ node, message }) => `${node.name} ${message}`),
   ];
@@ -102,6 +111,16 @@ export function degradedOf({ verdicts, troubles }: Pick<Work, 'verdicts' | 'trou
   if (first === undefined) return no('AsExpected');
   return yes(first.reason, list(findings.map(({ message }) => message)));
 }
+
+/** What keeps a drain from beginning or going on until a person acts. */
+const BLOCKS = ['PodUnmanaged', 'PodLocalData'] satisfies Block[];
+
+/** What the gate of a node that is worked on says now. */
+const gateOf = ({ state, progress }: NodeVerdict): Gate | undefined => {
+  const gate = progress?.spec.plan?.gate;
+  const isNow = state === 'running' && progress !== undefined && gate?.attempt === currentAttempt(progress);
+  return isNow ? gate : undefined;
+};
 
 const toFinding = (
   reason: string,
