@@ -1,9 +1,12 @@
 import { expect } from 'chai';
+import { NODE_SELECTOR_LABEL } from '../../src/api/openeuler/index.ts';
 import { createAuthority } from '../env/control-plane-certificates.ts';
 import type { ImageServer } from '../env/image-server.ts';
+import { type Registry, startRegistry } from '../env/registry.ts';
 import { FIRST, useFarm } from './farm.ts';
 import { nameOf, partitionImage } from './images.ts';
-import { diskSample, rollbackSample } from './samples.ts';
+import { pushOsTar, REPOSITORY, trustRegistry } from './registries.ts';
+import { diskSample, dockerSample, rollbackSample, upstreamSample } from './samples.ts';
 import { CERTIFICATES, installCertificates, startHttpsServer } from './servers.ts';
 
 const NODES = 5;
@@ -12,13 +15,19 @@ describe('the document of KubeOS, step by step', function () {
   this.timeout(180_000);
   const farm = useFarm({ workers: NODES - 1 });
   let server: ImageServer;
+  let registry: Registry;
 
   before(async () => {
     const authority = createAuthority();
     server = await startHttpsServer(authority, { mtls: true });
     await installCertificates(farm().workers, authority);
+    registry = await startRegistry({ tls: true, auth: 'password' });
+    await trustRegistry(farm().workers, registry);
   });
-  after(() => server?.close());
+  after(async () => {
+    await server?.close();
+    await registry?.stop();
+  });
 
   it('every node runs the system that it was installed with', async () => {
     expect(Object.values(await farm().systems())).to.deep.equal(Array(NODES).fill(nameOf(FIRST)));
@@ -44,6 +53,35 @@ describe('the document of KubeOS, step by step', function () {
     await farm().untilAllRun(FIRST);
     await farm().untilComplete('os-sample');
     expect(server.requests, 'nothing was downloaded').to.have.length(requests);
+  });
+
+  it('upgrades with a Docker image', async () => {
+    await pushOsTar(registry, '1.2.0', farm().cluster.dir);
+    const image = `${registry.host}/${REPOSITORY}:1.2.0`;
+    await farm().apply(dockerSample({ version: '1.2.0', nodes: 9, image }));
+    await farm().untilAllRun('1.2.0');
+    await farm().untilComplete('os-sample');
+  });
+
+  it('rolls back to any version by its image', async () => {
+    const image = `${registry.host}/${REPOSITORY}:1.1.5`;
+    await pushOsTar(registry, '1.1.5', farm().cluster.dir);
+    await farm().apply(dockerSample({ version: '1.1.5', nodes: 9, image }));
+    await farm().untilAllRun('1.1.5');
+    await farm().untilComplete('os-sample');
+  });
+
+  it('takes the sample that upstream has today', async () => {
+    const nodes = farm().workers.map(({ name }) => name);
+    await farm().cluster.kubectl(['label', 'node', ...nodes, `${NODE_SELECTOR_LABEL}=edge`]);
+    const { digest } = await pushOsTar(registry, '1.3.0', farm().cluster.dir);
+    const image = `${registry.host}/${REPOSITORY}:1.3.0`;
+    const filled = { version: '1.3.0', nodes: 9, image, digest: digest.slice('sha256:'.length) };
+    await farm().apply(upstreamSample({ ...filled, nodeselector: 'edge' }));
+    await farm().untilAllRun('1.3.0');
+    const { spec } = await farm().untilComplete('os-sample');
+    // Applied over the older sample, whose field it does not have.
+    expect(spec).to.not.have.property('dockerimage');
   });
 
   it('leaves the control-plane node alone', async () => {

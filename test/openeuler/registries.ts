@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import type { EmulatedNode } from '../env/node/emulated-node.ts';
+import { putFile } from '../env/node/node-files.ts';
+import { runProgram } from '../env/node/run-program.ts';
+import type { Registry } from '../env/registry.ts';
+import { type ImageToPush, type PushedImage, pushImage } from '../env/registry-push.ts';
+import { rootTar } from './images.ts';
+
+/** Where the images of these tests lie in their registry. */
+export const REPOSITORY = 'kubeos/system';
+
+type Packing = NonNullable<ImageToPush['platforms'][number]['layers'][number]['compression']>;
+
+/** Pushes an image as upstream makes them: nothing but `/os.tar`, the tar of the root file system. */
+export async function pushOsTar(registry: Registry, version: string, dir: string): Promise<PushedImage> {
+  const { path } = await rootTar(version);
+  const layer = `${dir}/os-tar-${version}.tar`;
+  // The member must be named os.tar, whatever the file is called.
+  await runProgram('tar', '-cf', layer, '--transform', 's,.*,os.tar,', '-P', path);
+  return push(registry, version, { tar: await readFile(layer), compression: 'gzip' });
+}
+
+/** Pushes an image whose own files are the system. */
+export async function pushRootFiles(
+  registry: Registry,
+  version: string,
+  compression: Packing = 'gzip',
+): Promise<PushedImage> {
+  const { path } = await rootTar(version);
+  return push(registry, version, { tar: await readFile(path), compression });
+}
+
+const push = (
+  registry: Registry,
+  tag: string,
+  layer: ImageToPush['platforms'][number]['layers'][number],
+): Promise<PushedImage> =>
+  pushImage(registry, { repository: REPOSITORY, tag, platforms: [{ layers: [layer] }] });
+
+/** What an administrator tells the nodes of a registry: its authority as containerd has it, and docker's password. */
+export async function trustRegistry(nodes: readonly EmulatedNode[], registry: Registry): Promise<void> {
+  const folder = `/etc/containerd/certs.d/${registry.host}`;
+  for (const { files } of nodes) {
+    await putFile(files, '/root/.docker/config.json', registry.dockerConfig);
+    if (registry.authority === undefined) continue;
+    await putFile(files, `${folder}/ca.crt`, registry.authority.certificatePem);
+    const toml = `server = "${registry.url}"\nca = "${folder}/ca.crt"\n`;
+    await putFile(files, `${folder}/hosts.toml`, toml);
+  }
+}
