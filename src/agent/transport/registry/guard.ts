@@ -1,7 +1,18 @@
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
-import type { LookupFunction } from 'node:net';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { isLoopbackHost, isMetadataAddress } from '../../../domain/address.ts';
 import { StalledError } from '../../../domain/errors.ts';
+
+/** Connections to no address in particular reach this machine. */
+const UNSPECIFIED = new BlockList();
+UNSPECIFIED.addSubnet('0.0.0.0', 8, 'ipv4');
+UNSPECIFIED.addAddress('::', 'ipv6');
+
+const isUnspecified = (host: string): boolean => {
+  const address = host.replace(/^\[(.*)\]$/, '$1');
+  const family = isIP(address);
+  return family !== 0 && UNSPECIFIED.check(address, family === 6 ? 'ipv6' : 'ipv4');
+};
 
 /** Where a registry may lead this machine to. */
 export interface Guard {
@@ -18,7 +29,7 @@ export interface Guard {
 export function createGuard(registryHost: string): Guard {
   const isLocal = isLoopbackHost(registryHost);
   const isForbidden = (host: string): boolean =>
-    isMetadataAddress(host) || (!isLocal && isLoopbackHost(host));
+    isMetadataAddress(host) || (!isLocal && (isLoopbackHost(host) || isUnspecified(host)));
   return {
     check: url => {
       if (url.hostname !== registryHost && isForbidden(url.hostname)) throw forbidden(url.hostname);
