@@ -89,6 +89,8 @@ export interface ProgressToMake {
   readonly drain?: DrainPolicy;
   readonly status?: OSUpgradeProgressStatus;
   readonly retryNonce?: string;
+  /** Seconds since it was created. Default 500. */
+  readonly age?: number;
   /** Made by a person: no UID, no plan unless `plan` is true, nobody owns it. */
   readonly byHand?: boolean;
   readonly plan?: boolean;
@@ -106,7 +108,7 @@ export function progress(make: ProgressToMake): OSUpgradeProgress {
       name: `${source}-${on}-${rollout}`,
       uid: `uid-of-${source}-${on}-${rollout}`,
       resourceVersion: '1',
-      creationTimestamp: ago(500),
+      creationTimestamp: ago(make.age ?? 500),
       ...(byHand ? {} : { ownerReferences: [owner] }),
     },
     spec: {
@@ -155,7 +157,8 @@ export const pod = (name: string, more: Partial<PodFacts> = {}): PodFacts => ({
   ...more,
 });
 
-const isOS = (object: OSUpgrade | OS): object is OS => object.kind === 'OS';
+/** Tells the two kinds of requests apart. */
+export const isOS = (object: OSUpgrade | OS): object is OS => object.kind === 'OS';
 
 /** A request of either API in the terms of rollouts. */
 export const requestOf = (object: OSUpgrade | OS): Request =>

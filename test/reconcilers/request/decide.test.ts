@@ -1,33 +1,9 @@
 import { expect } from 'chai';
-import type { OSUpgrade, OSUpgradeProgress, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
+import type { OSUpgrade, OSUpgradeStatus } from '../../../src/api/monok8s/index.ts';
 import type { Successor } from '../../../src/api/request-status.ts';
-import type { NodeState } from '../../../src/domain/node-state.ts';
 import { decideRequest } from '../../../src/reconcilers/request/decide.ts';
-import type { CatalogAnswer } from '../../../src/reconcilers/request/decision.ts';
-import { createTargetSource } from '../../../src/reconcilers/request/target-source.ts';
-import { ago, controlPlane, fleet, IMAGE, NOW_MS, node, progress, request, requestOf } from '../objects.ts';
-
-interface Case {
-  readonly name: string;
-  readonly nodes?: readonly NodeState[];
-  readonly request?: OSUpgrade;
-  readonly others?: readonly OSUpgrade[];
-  readonly progresses?: readonly OSUpgradeProgress[];
-  readonly catalog?: CatalogAnswer;
-  readonly serverVersion?: string;
-  /** Nodes that get a plan now. */
-  readonly plans?: readonly string[];
-  readonly phase?: string;
-  readonly reason?: string;
-  readonly message?: RegExp;
-  readonly counts?: object;
-  readonly skipped?: readonly [string, string][];
-  readonly refused?: readonly [string, string][];
-  readonly unmarked?: readonly string[];
-  /** Condition type and reason of those that are True. */
-  readonly conditions?: object;
-  readonly recheckInMs?: number;
-}
+import { ago, controlPlane, fleet, IMAGE, NOW_MS, node, progress, request } from '../objects.ts';
+import { asked, type Case, expectDecision } from './cases.ts';
 
 const NOON = { startTime: '13:00:00', endTime: '14:00:00' };
 const mark = { 'monok8s.io/rollout': 'uid-of-up/1' };
@@ -652,52 +628,8 @@ const cases: Case[] = [
   },
 ];
 
-/** The request as the controller looks at it. */
-function asked(subject: OSUpgrade, catalog: CatalogAnswer = { state: 'reading' }) {
-  const one = { get: () => subject, list: () => [subject] };
-  const none = { get: () => undefined, list: () => [] };
-  const request = requestOf(subject);
-  const targets = createTargetSource({ upgrades: one, oses: none }, { answer: () => catalog });
-  return { request, ...targets.answer(request) };
-}
-
 describe('decideRequest', () => {
-  for (const want of cases) {
-    it(want.name, () => {
-      const { request: subject = request('up'), nodes = [], progresses = [], others = [] } = want;
-      const decision = decideRequest({
-        ...asked(subject, want.catalog),
-        fleet: fleet(nodes, [subject, ...others], progresses),
-        serverVersion: want.serverVersion ?? 'v1.36.3',
-        nowMs: NOW_MS,
-        defaultZone: 'UTC',
-      });
-      const { status } = decision;
-      expect(decision.plans.map(({ node: { name } }) => name)).to.deep.equal(want.plans);
-      if (want.phase !== undefined) expect(status.phase).to.equal(want.phase);
-      if (want.reason !== undefined) expect(status.reason, status.message).to.equal(want.reason);
-      if (want.message !== undefined) expect(status.message).to.match(want.message);
-      if (want.counts !== undefined) expect(status.nodes).to.include(want.counts);
-      if (want.skipped !== undefined) {
-        expect(status.skippedNodes?.map(({ name, reason }) => [name, reason])).to.deep.equal(want.skipped);
-      }
-      expect(
-        decision.refused.map(({ progress: { metadata }, reason }) => [metadata.name, reason]),
-      ).to.deep.equal(want.refused ?? []);
-      if (want.unmarked !== undefined)
-        expect(decision.unmarked.map(({ name }) => name)).to.deep.equal(want.unmarked);
-      if (want.conditions !== undefined) {
-        const isTrue = (status.conditions ?? []).filter(condition => condition.status === 'True');
-        expect(Object.fromEntries(isTrue.map(({ type, reason }) => [type, reason]))).to.deep.equal(
-          want.conditions,
-        );
-      }
-      if (want.recheckInMs !== undefined)
-        expect((decision.recheckAtMs ?? 0) - NOW_MS).to.equal(want.recheckInMs);
-      const { total = 0, ...parts } = { ...status.nodes };
-      expect(Object.values(parts).reduce((sum, count) => sum + count, 0)).to.equal(total);
-    });
-  }
+  for (const want of cases) it(want.name, () => expectDecision(want));
 
   it('decides the same again: nothing is written when nothing changed', () => {
     const subject = request('up');
