@@ -8,7 +8,7 @@ import type { Refusal } from './version-change.ts';
 /** What the choice of nodes depends on beside the verdicts. */
 export interface ChoiceInput {
   readonly target: string;
-  readonly budget: BudgetInput;
+  readonly budget: Omit<BudgetInput, 'selected' | 'failed'>;
   readonly pace: Omit<PaceInput, 'isHeld'>;
   /** Workers wait for control-plane nodes and for the API server to have the minor version. */
   readonly followsControlPlane: boolean;
@@ -30,9 +30,13 @@ export interface Choice {
 
 /** Chooses the nodes that get a plan now: control-plane nodes first, then by name, as many as the budget allows. */
 export function chooseNodes(verdicts: readonly NodeVerdict[], input: ChoiceInput): Choice {
-  const budget = createBudget(input.budget);
   const workersHold = input.followsControlPlane ? holdOfWorkers(verdicts, input) : undefined;
   const inTurn = verdicts.toSorted(byTurn);
+  const budget = createBudget({
+    ...input.budget,
+    selected: inTurn.map(({ node }) => node),
+    failed: new Set(inTurn.filter(({ state }) => state === 'failed').map(({ node }) => node.name)),
+  });
   const pace = paceOf(inTurn, { ...input.pace, isHeld: input.hold !== undefined });
   const chosen: NodeVerdict[] = [];
   const judged = inTurn.map(entry => {

@@ -90,10 +90,8 @@ function choose(
     budget: {
       maxUnavailable,
       field: request.fields.maxUnavailable,
-      selected: judged.map(({ node }) => node),
       all: fleet.nodes,
       atWork: nodesOf(fleet.progresses, isActive),
-      failed: new Set(judged.filter(({ state }) => state === 'failed').map(({ node }) => node.name)),
     },
   });
 }
