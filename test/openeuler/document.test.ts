@@ -1,13 +1,13 @@
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { NODE_SELECTOR_LABEL } from '../../src/api/openeuler/index.ts';
-import { createAuthority } from '../env/control-plane-certificates.ts';
 import type { ImageServer } from '../env/image-server.ts';
 import { type Registry, startRegistry } from '../env/registry.ts';
 import { FIRST, useFarm } from './farm.ts';
 import { nameOf, partitionImage } from './images.ts';
-import { pushOsTar, REPOSITORY, trustRegistry } from './registries.ts';
+import { pushOsTar, REPOSITORY, trustRegistries } from './registries.ts';
 import { diskSample, dockerSample, rollbackSample, upstreamSample } from './samples.ts';
-import { CERTIFICATES, installCertificates, startHttpsServer } from './servers.ts';
+import { CERTIFICATES, installCertificates, makeCertificates, startHttpsServer } from './servers.ts';
 
 const NODES = 5;
 
@@ -18,11 +18,12 @@ describe('the document of KubeOS, step by step', function () {
   let registry: Registry;
 
   before(async () => {
-    const authority = createAuthority();
-    server = await startHttpsServer(authority, { mtls: true });
-    await installCertificates(farm().workers, authority);
+    const certificates = join(farm().cluster.dir, 'certs');
+    await makeCertificates(certificates);
+    await installCertificates(farm().workers, certificates);
+    server = await startHttpsServer(certificates, { mtls: true });
     registry = await startRegistry({ tls: true, auth: 'password' });
-    await trustRegistry(farm().workers, registry);
+    await trustRegistries(farm().workers, registry);
   });
   after(async () => {
     await server?.close();

@@ -24,10 +24,10 @@ export async function pushOsTar(registry: Registry, version: string, dir: string
 export async function pushRootFiles(
   registry: Registry,
   version: string,
-  compression: Packing = 'gzip',
+  options: { readonly tag?: string; readonly compression?: Packing } = {},
 ): Promise<PushedImage> {
-  const { path } = await rootTar(version);
-  return push(registry, version, { tar: await readFile(path), compression });
+  const { tag = version, compression = 'gzip' } = options;
+  return push(registry, tag, { tar: await readFile((await rootTar(version)).path), compression });
 }
 
 const push = (
@@ -37,14 +37,20 @@ const push = (
 ): Promise<PushedImage> =>
   pushImage(registry, { repository: REPOSITORY, tag, platforms: [{ layers: [layer] }] });
 
-/** What an administrator tells the nodes of a registry: its authority as containerd has it, and docker's password. */
-export async function trustRegistry(nodes: readonly EmulatedNode[], registry: Registry): Promise<void> {
-  const folder = `/etc/containerd/certs.d/${registry.host}`;
+/** What an administrator tells the nodes of registries: authorities as containerd has them, and docker's passwords. */
+export async function trustRegistries(
+  nodes: readonly EmulatedNode[],
+  ...registries: readonly Registry[]
+): Promise<void> {
+  const auths = registries.map(({ dockerConfig }) => JSON.parse(dockerConfig).auths);
+  const dockerConfig = JSON.stringify({ auths: Object.assign({}, ...auths) });
   for (const { files } of nodes) {
-    await putFile(files, '/root/.docker/config.json', registry.dockerConfig);
-    if (registry.authority === undefined) continue;
-    await putFile(files, `${folder}/ca.crt`, registry.authority.certificatePem);
-    const toml = `server = "${registry.url}"\nca = "${folder}/ca.crt"\n`;
-    await putFile(files, `${folder}/hosts.toml`, toml);
+    await putFile(files, '/root/.docker/config.json', dockerConfig);
+    for (const { host, url, authority } of registries) {
+      if (authority === undefined) continue;
+      const folder = `/etc/containerd/certs.d/${host}`;
+      await putFile(files, `${folder}/ca.crt`, authority.certificatePem);
+      await putFile(files, `${folder}/hosts.toml`, `server = "${url}"\nca = "${folder}/ca.crt"\n`);
+    }
   }
 }

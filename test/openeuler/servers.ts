@@ -1,33 +1,34 @@
-import { type Authority, createAuthority } from '../env/control-plane-certificates.ts';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROOT } from '../../tools/lib/paths.mjs';
 import { type ImageServer, startImageServer } from '../env/image-server.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { putFile } from '../env/node/node-files.ts';
+import { runProgram } from '../env/node/run-program.ts';
 
-/** Names of the files that {@link installCertificates} puts onto a node. */
-export const CERTIFICATES = { cacert: 'ca.pem', clientcert: 'client.pem', clientkey: 'client.key' } as const;
+/** The fields of an `OS` that name what {@link installCertificates} puts onto a node. */
+export const CERTIFICATES = { cacert: 'ca.crt', clientcert: 'client.crt', clientkey: 'client.key' } as const;
 
-/** Serves over https with a certificate of an authority of ours. */
-export function startHttpsServer(
-  authority: Authority,
-  { mtls = false }: { readonly mtls?: boolean } = {},
-): Promise<ImageServer> {
-  const { certificatePem: cert, keyPem: key } = authority.issue({
-    commonName: 'images',
-    ipAddresses: ['127.0.0.1'],
-  });
-  return startImageServer({ tls: { cert, key, ...(mtls && { clientCa: authority.certificatePem }) } });
+/** Makes the certificates of an image server and of its nodes in `dir`, as an administrator does. */
+export async function makeCertificates(dir: string): Promise<void> {
+  const command = [join(ROOT, 'src/ctl.ts'), 'certs', 'create', '--out', dir, '--server', '127.0.0.1'];
+  await runProgram(process.execPath, ...command);
 }
 
-/** What an administrator installs below `/etc/KubeOS/certs`: the authority, and a certificate of the node's own. */
-export async function installCertificates(
-  nodes: readonly EmulatedNode[],
-  authority: Authority = createAuthority(),
-): Promise<void> {
-  const { certificatePem, keyPem } = authority.issue({ commonName: 'node' });
-  const texts = { cacert: authority.certificatePem, clientcert: certificatePem, clientkey: keyPem };
-  for (const { files } of nodes) {
-    for (const field of ['cacert', 'clientcert', 'clientkey'] as const) {
-      await putFile(files, `/etc/KubeOS/certs/${CERTIFICATES[field]}`, texts[field]);
-    }
+/** Serves over https with the certificates in `dir`. */
+export async function startHttpsServer(
+  dir: string,
+  { mtls = false }: { readonly mtls?: boolean } = {},
+): Promise<ImageServer> {
+  const read = (name: string): Promise<string> => readFile(join(dir, name), 'utf8');
+  const [cert, key] = [await read('server.crt'), await read('server.key')];
+  return startImageServer({ tls: { cert, key, ...(mtls && { clientCa: await read('ca.crt') }) } });
+}
+
+/** Puts the authority and the client's certificate below `/etc/KubeOS/certs` of each node. */
+export async function installCertificates(nodes: readonly EmulatedNode[], dir: string): Promise<void> {
+  for (const name of Object.values(CERTIFICATES)) {
+    const text = await readFile(join(dir, name), 'utf8');
+    for (const { files } of nodes) await putFile(files, `/etc/KubeOS/certs/${name}`, text);
   }
 }

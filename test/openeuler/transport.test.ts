@@ -1,0 +1,176 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { NODE_SELECTOR_LABEL, type OSSpec } from '../../src/api/openeuler/index.ts';
+import type { ImageServer } from '../env/image-server.ts';
+import { type Registry, startRegistry } from '../env/registry.ts';
+import { type Farm, useFarm } from './farm.ts';
+import { nameOf, type Packing, pack, partitionImage, rootTar } from './images.ts';
+import { pushOsTar, pushRootFiles, REPOSITORY, trustRegistries } from './registries.ts';
+import { CERTIFICATES, installCertificates, makeCertificates, startHttpsServer } from './servers.ts';
+
+const WORKERS = 5;
+
+/** One way of an image to a node: what an `OS` says of it. */
+interface Way {
+  readonly title: string;
+  /** Puts the release onto its server and tells the fields of the spec. */
+  readonly offer: (world: World, version: string) => Promise<Partial<OSSpec>>;
+}
+
+interface World {
+  readonly farm: Farm;
+  readonly https: ImageServer;
+  readonly mtls: ImageServer;
+  readonly registry: Registry;
+  readonly tokens: Registry;
+  readonly dir: string;
+}
+
+type Server = 'http' | 'https' | 'mtls';
+
+/** What an administrator writes for each kind of server. */
+const FIELDS: Readonly<Record<Server, Partial<OSSpec>>> = {
+  http: { flagSafe: true, mtls: false },
+  https: { mtls: false, cacert: CERTIFICATES.cacert },
+  mtls: { mtls: true, ...CERTIFICATES },
+};
+
+const disk = (server: Server, payload: 'partition' | 'tar', packing: Packing): Way => ({
+  title: `disk: a ${payload}, ${packing}, over ${server}`,
+  offer: async ({ farm, https, mtls, dir }, version) => {
+    const image = await (payload === 'tar' ? rootTar(version) : partitionImage(version));
+    const { path, checksum } = await pack(image.path, packing, dir);
+    const { serve, url } = { http: farm.server, https, mtls }[server];
+    serve(`/${version}/${payload}-${packing}`, path);
+    return {
+      imagetype: 'disk',
+      imageurl: `${url}/${version}/${payload}-${packing}`,
+      checksum,
+      ...FIELDS[server],
+    };
+  },
+});
+
+/** Rounds of as many ways as there are workers: in each, every worker goes another way to the same release. */
+const ROUNDS: readonly (readonly Way[])[] = [
+  [
+    disk('http', 'partition', 'plain'),
+    disk('https', 'partition', 'zst'),
+    disk('mtls', 'partition', 'gz'),
+    disk('http', 'partition', 'xz'),
+    disk('https', 'tar', 'plain'),
+  ],
+  [
+    disk('mtls', 'tar', 'zst'),
+    disk('http', 'tar', 'gz'),
+    disk('mtls', 'tar', 'xz'),
+    {
+      title: 'docker: os.tar by tag, with TLS and a password',
+      offer: async ({ registry, dir }, version) => {
+        await pushOsTar(registry, version, dir);
+        return { imagetype: 'docker', dockerimage: `${registry.host}/${REPOSITORY}:${version}` };
+      },
+    },
+    {
+      title: 'containerd: os.tar by digest',
+      offer: async ({ registry, dir }, version) => {
+        const { digest } = await pushOsTar(registry, version, dir);
+        return { imagetype: 'containerd', containerimage: `${registry.host}/${REPOSITORY}@${digest}` };
+      },
+    },
+  ],
+  [
+    {
+      title: 'containerd: root file system by tag, with its checksum',
+      offer: async ({ registry }, version) => {
+        const { digest } = await pushRootFiles(registry, version, { tag: `${version}-files` });
+        const containerimage = `${registry.host}/${REPOSITORY}:${version}-files`;
+        return { imagetype: 'containerd', containerimage, checksum: digest.slice('sha256:'.length) };
+      },
+    },
+    {
+      title: 'docker: root file system by digest, packed by zstd',
+      offer: async ({ registry }, version) => {
+        const { digest } = await pushRootFiles(registry, version, {
+          tag: `${version}-zstd`,
+          compression: 'zstd',
+        });
+        return { imagetype: 'docker', containerimage: `${registry.host}/${REPOSITORY}@${digest}` };
+      },
+    },
+    {
+      title: 'docker: os.tar from a registry with tokens, without TLS',
+      offer: async ({ tokens, dir }, version) => {
+        await pushOsTar(tokens, version, dir);
+        return { imagetype: 'docker', dockerimage: `${tokens.host}/${REPOSITORY}:${version}` };
+      },
+    },
+  ],
+];
+
+describe('every way of an image to a node', function () {
+  this.timeout(120_000);
+  const farm = useFarm({
+    workers: WORKERS,
+    controlPlane: false,
+    worker: number => ({ labels: { [NODE_SELECTOR_LABEL]: `way-${number}` } }),
+  });
+  let world: World;
+
+  before(async () => {
+    const dir = join(farm().cluster.dir, 'images');
+    const certificates = join(farm().cluster.dir, 'certs');
+    await mkdir(dir);
+    await makeCertificates(certificates);
+    await installCertificates(farm().workers, certificates);
+    world = {
+      farm: farm(),
+      dir,
+      https: await startHttpsServer(certificates),
+      mtls: await startHttpsServer(certificates, { mtls: true }),
+      registry: await startRegistry({ tls: true, auth: 'password' }),
+      tokens: await startRegistry({ auth: 'token' }),
+    };
+    await trustRegistries(farm().workers, world.registry, world.tokens);
+  });
+  after(async () => {
+    await Promise.all([
+      world?.https.close(),
+      world?.mtls.close(),
+      world?.registry.stop(),
+      world?.tokens.stop(),
+    ]);
+  });
+
+  const apply = async (way: Way, number: number, version: string): Promise<void> => {
+    const spec = {
+      opstype: 'upgrade',
+      osversion: nameOf(version),
+      maxunavailable: 1,
+      nodeselector: `way-${number}`,
+      ...(await way.offer(world, version)),
+    };
+    const metadata = { name: `way-${number}` };
+    await farm().apply(
+      JSON.stringify({ apiVersion: 'upgrade.openeuler.org/v1alpha1', kind: 'OS', metadata, spec }),
+    );
+  };
+
+  for (const [index, ways] of ROUNDS.entries()) {
+    const version = `1.${index + 1}.0`;
+    describe(`to ${nameOf(version)}`, () => {
+      before(async function () {
+        this.timeout(60_000);
+        for (const [at, way] of ways.entries()) await apply(way, at + 1, version);
+      });
+      for (const [at, { title }] of ways.entries())
+        it(title, async () => {
+          await farm().untilComplete(`way-${at + 1}`);
+          const node = farm().worker(at + 1);
+          expect(node.system?.osImage).to.equal(nameOf(version));
+          await node.assertBootsVersion(version);
+        });
+    });
+  }
+});
