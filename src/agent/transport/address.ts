@@ -21,7 +21,7 @@ export function checkAddress(address: string, flagSafe: boolean): URL {
   if (url.protocol === 'oci:') {
     throw new StalledError(
       'AddressUnsupported',
-      `images in OCI registries are not supported yet (${publicAddress(url)}): give an http(s) address`,
+      `${publicAddress(url)} is an image of a registry: name it as the reference of the image, not as its url`,
     );
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {

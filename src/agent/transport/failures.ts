@@ -43,10 +43,13 @@ export interface CertificateAdvice {
   readonly authority: string;
   /** The server does not like ours. */
   readonly client: string;
+  /** The server has none, as it does not speak TLS. */
+  readonly plain: string;
 }
 const IMAGE_ADVICE: CertificateAdvice = {
   authority: 'name the right one in caCert',
   client: 'name the clientCert and clientKey that it accepts, and in an OS set mtls: true',
+  plain: 'is it an http address?',
 };
 
 /**
@@ -71,7 +74,7 @@ export function classifyFailure(
     return certificateFailure(where, words, error);
   }
   if (/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)/.test(code)) {
-    return new StalledError('AddressUnsupported', `${where} does not speak TLS: is it an http address?`, {
+    return new StalledError('AddressUnsupported', `${where} does not speak TLS: ${advice.plain}`, {
       cause: error,
     });
   }
@@ -102,7 +105,7 @@ export function classifyStatus(status: number, where: string, waitMs: number): S
   if (isBusyStatus(status)) return new ServerBusyError(`${where}: the server answers HTTP ${status}`, waitMs);
   const hint =
     status === 400 && where.startsWith('https:')
-      ? ': some servers answer so to a client certificate that is missing, or that they do not accept'
+      ? ' (nginx answers so to a client certificate that is missing, or that it does not accept: see clientCert)'
       : '';
   return new StalledError('AddressUnsupported', `${where} answers HTTP ${status} instead of the file${hint}`);
 }

@@ -49,7 +49,7 @@ describe('addresses', () => {
 
   it('names an address of a registry', () => {
     expect(() => checkAddress('oci://images.test/os:1?token=secret', false)).to.throw(
-      'oci://images.test/os:1)',
+      'oci://images.test/os:1 is an image of a registry',
     );
   });
 });

@@ -3,6 +3,7 @@ import type { Logger } from 'winston';
 import { z } from 'zod';
 import { errnoOf } from '../../../domain/errno.ts';
 import { keyFit } from './credential-key.ts';
+import { shownPath } from './shown-path.ts';
 
 /** How a registry, or its token server, is told who asks. */
 export type Credential =
@@ -41,18 +42,31 @@ interface Known {
   readonly credential: Credential;
 }
 
+/** Where passwords are looked for. */
+export interface CredentialParts {
+  readonly hostRoot: string;
+  /** As this process opens them; an earlier one counts before a later one. */
+  readonly authFiles: readonly string[];
+  readonly log: Logger;
+}
+
 /**
  * Reads credential files in the form of `~/.docker/config.json`. One that is missing is no matter; one that cannot be
  * used, or asks for a helper program, is named in the log. Nothing of what they hold is ever told.
  */
-export async function readCredentials(files: readonly string[], log: Logger): Promise<CredentialStore> {
+export async function readCredentials({
+  hostRoot,
+  authFiles,
+  log,
+}: CredentialParts): Promise<CredentialStore> {
   const configs: { file: string; config: DockerConfig; known: Known[] }[] = [];
-  for (const file of files) {
-    const config = await readConfig(file, log);
+  for (const path of authFiles) {
+    const file = shownPath(hostRoot, path);
+    const config = await readConfig(path, file, log);
     if (config !== undefined) configs.push({ file, config, known: knownOf(config, file, log) });
   }
   return {
-    files,
+    files: authFiles.map(path => shownPath(hostRoot, path)),
     find: (host, repository) => {
       const fitting = configs.flatMap(({ known }) =>
         known
@@ -67,10 +81,10 @@ export async function readCredentials(files: readonly string[], log: Logger): Pr
   };
 }
 
-async function readConfig(file: string, log: Logger): Promise<DockerConfig | undefined> {
+async function readConfig(path: string, file: string, log: Logger): Promise<DockerConfig | undefined> {
   // Neither error may stand in the log: those of parsers quote what they read.
   try {
-    return DockerConfig.parse(JSON.parse(await readFile(file, 'utf8')));
+    return DockerConfig.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { StalledError, type TransientError } from '../../../domain/errors.ts';
+import { StalledError, TransientError } from '../../../domain/errors.ts';
 import { checkRedirect, publicAddress } from '../address.ts';
 import { isBusyStatus, ServerBusyError } from '../failures.ts';
 import { discard, type HttpAnswer } from '../http-client.ts';
@@ -37,6 +37,11 @@ export interface EndpointClientParts {
   readonly silenceMs: number;
 }
 
+interface FollowedAnswer extends HttpAnswer {
+  /** It came from the endpoint itself. */
+  readonly isOwn: boolean;
+}
+
 /** Connects only when it is asked for something. */
 export function createEndpointClient(parts: EndpointClientParts): EndpointClient {
   const { repository, credentials, silenceMs } = parts;
@@ -50,7 +55,7 @@ export function createEndpointClient(parts: EndpointClientParts): EndpointClient
     path: string,
     headers: Record<string, string>,
     signal: AbortSignal,
-  ): Promise<HttpAnswer> => {
+  ): Promise<FollowedAnswer> => {
     const { base, mirrorOf } = endpoint;
     let at = new URL(base);
     at.pathname = `${base.pathname.replace(/\/$/, '')}/${repository}/${path}`;
@@ -61,14 +66,14 @@ export function createEndpointClient(parts: EndpointClientParts): EndpointClient
       const response = await connections.send(at, { headers: { ...headers, ...shown }, signal });
       const { location } = response.headers;
       if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string')
-        return { response, where: publicAddress(at) };
+        return { response, where: publicAddress(at), isOwn: connections.isOwn(at) };
       await discard(response);
       at = checkRedirect(at, location, followed, endpoint.base.protocol === 'http:');
     }
   };
 
   /** A registry on this machine may be without TLS, as one on a developer's is. */
-  const withFallback = async (ask: () => Promise<HttpAnswer>): Promise<HttpAnswer> => {
+  const withFallback = async (ask: () => Promise<FollowedAnswer>): Promise<FollowedAnswer> => {
     try {
       return await ask();
     } catch (error) {
@@ -96,6 +101,12 @@ export function createEndpointClient(parts: EndpointClientParts): EndpointClient
         if ([200, 206, 416].includes(statusCode)) return answer;
         await discard(answer.response);
         if (statusCode !== 401 && statusCode !== 403) throw classifyAnswer(answer.response, answer.where);
+        // Somebody else's challenge: to answer it would give the registry's password away.
+        if (!answer.isOwn)
+          throw new TransientError(
+            'DownloadFailed',
+            `${answer.where} answers HTTP ${statusCode} after a redirect`,
+          );
         if (!(await attempts.next(parseChallenges(answered['www-authenticate']), signal)))
           throw denied(answer, credentials.files);
       }

@@ -36,6 +36,7 @@ export function createConnections({ base, trust, caDir }: Endpoint, silenceMs: n
   const advice = {
     authority: `put the authority's certificate into ${caDir} as ca.crt`,
     client: `put the client's certificate into ${caDir} as client.cert and client.key`,
+    plain: `if it is meant to be plain http, say so in ${caDir}/hosts.toml: server = "http://${base.host}"`,
   };
   // The scheme too, so that a client certificate and a password go nowhere else.
   const isOwn = (url: URL) => url.host === base.host && url.protocol === base.protocol;

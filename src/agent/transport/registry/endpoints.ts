@@ -7,6 +7,7 @@ import { StalledError } from '../../../domain/errors.ts';
 import { DEFAULT_REGISTRY } from '../../../domain/image-reference.ts';
 import { hostPath } from '../../host/host-path.ts';
 import { type HostEntry, parseHostsToml } from './hosts-toml.ts';
+import { shownPath } from './shown-path.ts';
 import { findTrustFiles, readTrust, type Trust } from './trust.ts';
 
 /** A server that the images of one registry may be fetched from. */
@@ -54,6 +55,8 @@ export async function readEndpoints(parts: EndpointParts, host: string): Promise
     const where = { host: base.host, registry: host };
     if (entry.ignored.length > 0)
       parts.log.warn('settings of a registry host are ignored', { ...where, settings: entry.ignored });
+    if (base.protocol === 'http:' && !isLoopbackHost(base.hostname))
+      parts.log.warn('registry address is insecure', { ...where, address: base.href });
     if (entry.skipVerify && base.protocol === 'https:') {
       parts.log.warn('registry host is left out: skip_verify is not supported, name its ca', where);
       continue;
@@ -64,7 +67,7 @@ export async function readEndpoints(parts: EndpointParts, host: string): Promise
   throw new StalledError(
     'CertificateInvalid',
     `${host}: all its hosts have skip_verify, which is not supported: name the authority of the certificate as ca in ` +
-      `${shown(parts.hostRoot, join(dir ?? '', 'hosts.toml'))}`,
+      `${shownPath(parts.hostRoot, join(dir ?? '', 'hosts.toml'))}`,
   );
 }
 
@@ -81,9 +84,9 @@ async function readEntries({ configDirs, hostRoot }: EndpointParts, host: string
     const file = join(dir, 'hosts.toml');
     const text = await readFile(file, 'utf8').catch((cause: unknown) => {
       if (errnoOf(cause) === 'ENOENT') return '';
-      throw unreadable(shown(hostRoot, file), cause);
+      throw unreadable(shownPath(hostRoot, file), cause);
     });
-    if (text.trim() !== '') return { entries: parseHostsToml(text, shown(hostRoot, file)), dir };
+    if (text.trim() !== '') return { entries: parseHostsToml(text, shownPath(hostRoot, file)), dir };
   }
   return { entries: [OWN_ENTRY] };
 }
@@ -116,7 +119,7 @@ async function toEndpoint(parts: EndpointParts, { entry, base, host, dir }: Sour
     ...(isMirror && { mirrorOf: host }),
     mayFallBack: isOpen,
     trust,
-    caDir: shown(parts.hostRoot, join(parts.configDirs[0] ?? '/etc/containerd/certs.d', base.host)),
+    caDir: shownPath(parts.hostRoot, join(parts.configDirs[0] ?? '/etc/containerd/certs.d', base.host)),
   };
 }
 
@@ -144,10 +147,6 @@ async function firstFolder(paths: readonly string[]): Promise<string | undefined
   for (const path of paths) if ((await stat(path).catch(() => undefined))?.isDirectory()) return path;
   return undefined;
 }
-
-/** A path as it is on the host, for messages. */
-const shown = (hostRoot: string, path: string): string =>
-  hostRoot !== '/' && path.startsWith(`${hostRoot}/`) ? path.slice(hostRoot.length) : path;
 
 const unreadable = (file: string, cause: unknown): StalledError =>
   new StalledError('RegistryConfigInvalid', `${file} cannot be read`, { cause });

@@ -91,7 +91,7 @@ async function openHosts(
   stallMs: number,
 ): Promise<Hosts> {
   const endpoints = await readEndpoints(parts, host);
-  const credentials = await readCredentials(parts.authFiles, parts.log);
+  const credentials = await readCredentials(parts);
   const silenceMs = Math.min(MAX_SILENCE_MS, Math.max(Math.floor(stallMs / 2), 100));
   return createHosts(
     endpoints.map(endpoint => createEndpointClient({ endpoint, repository, credentials, silenceMs })),

@@ -179,6 +179,25 @@ describe('pulling over a bad network', () => {
     }
   });
 
+  it('does not log in where a redirect leads to', async () => {
+    const cdn = await startRegistryProxy(registry);
+    try {
+      proxy.setFaults({ kind: 'redirect', to: cdn.url });
+      const challenge = `Bearer realm="${cdn.url}/token",service="x"`;
+      for (const value of [challenge, 'Basic realm="x"']) {
+        const headers = { 'www-authenticate': value };
+        cdn.setFaults({ kind: 'answer', path: /./, status: 401, headers });
+        expect(await puller.ending(reference, { stallMs: 300 })).to.match(
+          /^DownloadStalled: .*after a redirect/,
+        );
+      }
+      expect(cdn.requests.every(({ path }) => path.includes('/blobs/'))).to.equal(true);
+      expect(cdn.requests.some(({ headers }) => headers.authorization !== undefined)).to.equal(false);
+    } finally {
+      await cdn.close();
+    }
+  });
+
   it('follows a few redirects, and no circle', async () => {
     proxy.setFaults({ kind: 'redirect', to: proxy.url });
     expect(await puller.ending(reference)).to.match(/^TooManyRedirects/);
