@@ -101,6 +101,13 @@ describe('certificates, against a real server', function () {
     expect(open.requests).to.deep.equal([]);
   });
 
+  it('a server that answers 400, as nginx does to a missing certificate: its message says so', async () => {
+    const open = await serve({ tls: server });
+    open.setFaults('/image', { kind: 'status', code: 400 });
+    const { reason, message } = await host.refusal(imageAt(open, { caCert: 'ca.crt' }));
+    expect([reason, message.includes('client certificate')]).to.deep.equal(['AddressUnsupported', true]);
+  });
+
   it('for http they are not looked at', async () => {
     const open = await serve({});
     const staged = await host.stage(
