@@ -1,3 +1,4 @@
+import type { PinnedImage } from '../api/monok8s/index.ts';
 import { type Catalog, resolveImage } from '../domain/catalog.ts';
 import type { CatalogImage } from '../domain/catalog-image.ts';
 import { messageOf, reasonOf } from '../domain/errors.ts';
@@ -39,12 +40,16 @@ function checkEntry(catalog: Catalog, image: CatalogImage, from?: string): Entry
     return {
       version,
       result: resultOf(version, from),
-      detail: `${isStable ? 'stable: ' : ''}${pinned.url}${size}`,
+      detail: `${isStable ? 'stable: ' : ''}${pinned.url}${size}${isFixed(pinned) ? '' : MOVABLE}`,
     };
   } catch (error) {
     return refused(version, reasonOf(error), messageOf(error));
   }
 }
+
+const MOVABLE = '; warning: a tag may come to name another image: add its digest as checksum';
+
+const isFixed = ({ url, checksum }: PinnedImage): boolean => checksum !== undefined || url.includes('@');
 
 const refused = (version: string, reason: string, message: string): EntryReport => ({
   version,

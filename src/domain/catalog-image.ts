@@ -2,6 +2,8 @@ import type { PinnedImage } from '../api/monok8s/index.ts';
 import { isLoopbackHost } from './address.ts';
 import { malformed, textOf, type YamlRecord } from './catalog-document.ts';
 import { StalledError } from './errors.ts';
+import { parseImageReference } from './image-reference.ts';
+import { REGISTRY_SCHEME } from './plan-image.ts';
 
 const CERTIFICATE_FIELDS = ['caCert', 'clientCert', 'clientKey'] as const;
 
@@ -12,16 +14,18 @@ export interface CatalogImage extends YamlRecord {
 
 /**
  * Checks one entry of a catalog and gives it in the form that a plan carries.
- * @throws StalledError `AddressInvalid`, `ImageSourceUnsupported`, `InsecureAddress`, `ChecksumInvalid`,
+ * @throws StalledError `AddressInvalid`, `ReferenceInvalid`, `InsecureAddress`, `ChecksumInvalid`,
  *   `CertificateInvalid`, `CatalogMalformed`
  */
 export function pinImage(entry: CatalogImage): Omit<PinnedImage, 'version'> {
   const flagSafe = flagOf(entry);
   const certificates = certificatesOf(entry);
   const size = sizeOf(entry);
+  const url = urlOf(entry, flagSafe === true);
+  const checksum = checksumOf(entry, url);
   return {
-    url: urlOf(entry, flagSafe === true),
-    checksum: checksumOf(entry),
+    url,
+    ...(checksum === undefined ? {} : { checksum }),
     ...(size === undefined ? {} : { size }),
     ...(flagSafe === undefined ? {} : { flagSafe }),
     ...certificates,
@@ -29,24 +33,20 @@ export function pinImage(entry: CatalogImage): Omit<PinnedImage, 'version'> {
 }
 
 const refuse = (reason: string, entry: CatalogImage, field: string, message: string): StalledError =>
-  new StalledError(
-    reason,
-    `"${field}" of ${entry.version} in the catalog (${entry.where(field)}) ${message}`,
-  );
+  new StalledError(reason, `${nameOf(entry, field)} ${message}`);
+
+const nameOf = (entry: CatalogImage, field: string): string =>
+  `"${field}" of ${entry.version} in the catalog (${entry.where(field)})`;
 
 function urlOf(entry: CatalogImage, isFlaggedSafe: boolean): string {
   const text = textOf(entry.fields.url);
-  const url = URL.parse(text);
-  if (url === null || !['http:', 'https:', 'oci:'].includes(url.protocol)) {
-    throw refuse('AddressInvalid', entry, 'url', 'must be an address that begins with https:// or http://');
+  if (text.startsWith(REGISTRY_SCHEME)) {
+    parseImageReference(text, nameOf(entry, 'url'));
+    return text;
   }
-  if (url.protocol === 'oci:') {
-    throw refuse(
-      'ImageSourceUnsupported',
-      entry,
-      'url',
-      'is an OCI image, which is not supported yet: serve the file system image over https://',
-    );
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    throw refuse('AddressInvalid', entry, 'url', 'must begin with https://, http:// or oci://');
   }
   if (url.username !== '' || url.password !== '') {
     throw refuse(
@@ -67,14 +67,19 @@ function urlOf(entry: CatalogImage, isFlaggedSafe: boolean): string {
   return text;
 }
 
-function checksumOf(entry: CatalogImage): string {
+/** What comes from a registry is checked by digests all the way down: a checksum only says which image a tag means. */
+function checksumOf(entry: CatalogImage, url: string): string | undefined {
   const checksum = textOf(entry.fields.checksum).toLowerCase();
+  const isInRegistry = url.startsWith(REGISTRY_SCHEME);
+  if (checksum === '' && isInRegistry) return undefined;
   if (/^sha256:[0-9a-f]{64}$/.test(checksum)) return checksum;
   throw refuse(
     'ChecksumInvalid',
     entry,
     'checksum',
-    'must be sha256: and the 64 hex digits that sha256sum prints for the file at "url"',
+    isInRegistry
+      ? 'must be the digest of the image: sha256: and 64 hex digits, or left out'
+      : 'must be sha256: and the 64 hex digits that sha256sum prints for the file at "url"',
   );
 }
 

@@ -11,8 +11,8 @@ export const REGISTRY_SCHEME = 'oci://';
 export function toPlanImage({ version: _, url: address, ...image }: PinnedImage): PlanImage {
   if (address.startsWith(REGISTRY_SCHEME)) {
     const { checksum, size } = image;
-    const reference = address.slice(REGISTRY_SCHEME.length);
-    return { reference, ...(checksum && { checksum }), ...(size && { size }) };
+    // With its scheme: `oci://registry/os` names a host, `registry/os` would be Docker Hub's.
+    return { reference: address, ...(checksum && { checksum }), ...(size && { size }) };
   }
   const url = URL.parse(address);
   const isLocal = url?.protocol === 'http:' && isLoopbackHost(url.hostname);

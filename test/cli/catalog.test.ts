@@ -105,6 +105,18 @@ describe('ctl catalog check', function () {
     expect((await check(CATALOG, '--want', 'stable')).code).to.equal(0);
   });
 
+  it('warns of a tag that is not held by a digest', async () => {
+    const { code, stdout } = await check(
+      `images:\n  - { version: v1.35.1, url: "oci://registry.example/os:v1" }\n  - { version: v1.35.2, url: "oci://registry.example/os:v2", checksum: "${SUM}" }\n`,
+    );
+    expect(code).to.equal(0);
+    const [loose, held] = stdout.trim().split('\n').slice(3);
+    expect(loose).to.match(
+      /ok +oci:\/\/registry\.example\/os:v1; warning: a tag may come to name another image/,
+    );
+    expect(held).not.to.contain('warning');
+  });
+
   it('tells that a file cannot be read', async () => {
     const { code, stderr } = await runCtl(['catalog', 'check', join(import.meta.dirname, 'none.yaml')]);
     expect(code).to.equal(1);

@@ -73,6 +73,27 @@ describe('catalog', () => {
     });
   });
 
+  const inRegistry: { name: string; text: string; want: object }[] = [
+    {
+      name: 'by a tag, without a checksum',
+      text: withUrl('oci://registry/os:v1').replace(/ +checksum: .*\n/, ''),
+      want: { version: 'v1.35.1', url: 'oci://registry/os:v1' },
+    },
+    {
+      name: 'by a tag, with the digest that it had',
+      text: withUrl('oci://registry:5000/os:v1'),
+      want: { version: 'v1.35.1', url: 'oci://registry:5000/os:v1', checksum: `sha256:${HEX}` },
+    },
+    {
+      name: 'by a digest',
+      text: withUrl(`oci://registry/os@sha256:${HEX}`).replace(/ +checksum: .*\n/, ''),
+      want: { version: 'v1.35.1', url: `oci://registry/os@sha256:${HEX}` },
+    },
+  ];
+  for (const { name, text, want } of inRegistry)
+    it(`an image in a registry ${name}`, () =>
+      expect(resolveImage(parseCatalog(text), 'v1.35.1')).to.deep.equal(want));
+
   it('keeps 1.30 apart from 1.3', () => {
     const text = withUrl('https://a.example/i').replace('v1.35.1', '1.30');
     expect(parseCatalog(text).images[0]?.version).to.equal('1.30');
@@ -145,10 +166,22 @@ describe('catalog', () => {
       message: /password/,
     },
     {
-      name: 'oci',
-      text: withUrl('oci://a.example/i:v1'),
-      reason: 'ImageSourceUnsupported',
-      message: /not supported yet/,
+      name: 'a registry without a repository',
+      text: withUrl('oci://a.example'),
+      reason: 'ReferenceInvalid',
+      message: /^"url" of v1\.35\.1 in the catalog \(line \d+, column \d+\) names no repository/,
+    },
+    {
+      name: 'a registry and a checksum that is none',
+      text: withUrl('oci://a.example/os:1').replace(HEX, 'abc'),
+      reason: 'ChecksumInvalid',
+      message: /digest of the image: sha256: .* or left out$/,
+    },
+    {
+      name: 'a registry with a password',
+      text: withUrl('oci://u:hunter2@a.example/os:1'),
+      reason: 'ReferenceInvalid',
+      message: /^(?!.*hunter2).*pull secret/,
     },
     {
       name: 'size 0',
