@@ -13,6 +13,10 @@ import { nameOf, SIZES, SLOT_MIB } from './images.ts';
 /** Release that all nodes begin with. */
 export const FIRST = '1.0.0';
 
+// Heartbeats of nodes do not count: these change with each.
+const VERSIONS =
+  'jsonpath={range .items[*]}{.metadata.name}{.spec}{.metadata.labels}{.metadata.annotations}{.status.phase}{end}';
+
 /** What a farm consists of. */
 export interface FarmOptions {
   readonly workers: number;
@@ -156,6 +160,25 @@ export class Farm {
   /** Waits until a rollout has done all that it can, and its status tells of the spec as it is. */
   untilComplete(name: string, timeoutMs?: number): Promise<OS> {
     return this.untilOS(name, 'is complete', os => isSettled(os) && hasCondition(os, 'Complete'), timeoutMs);
+  }
+
+  /** Waits until the controller has gone through its work: nothing is written for a while any more. */
+  async untilQuiet(quietMs = 1_500): Promise<void> {
+    let [seen, sinceMs] = ['', performance.now()];
+    await this.#until(
+      async () => {
+        const { stdout } = await this.cluster.kubectl([
+          'get',
+          'os,osupgradeprogresses,nodes',
+          '-A',
+          '-o',
+          VERSIONS,
+        ]);
+        if (stdout !== seen) [seen, sinceMs] = [stdout, performance.now()];
+        return performance.now() - sinceMs >= quietMs;
+      },
+      { what: 'nothing is written any more', timeoutMs: 30_000 },
+    );
   }
 
   /** Waits like {@link eventually}; a wait in vain tells what the cluster looked like. */
