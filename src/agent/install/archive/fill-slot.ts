@@ -103,7 +103,15 @@ async function unpackAll(options: LentOptions, fill: (filling: Filling) => Promi
 async function begin({ slot, kind, plan, signal }: LentOptions): Promise<[MountedSlot, Unpacker]> {
   await makeHiddenFileSystem(slot, plan, signal);
   const mounted = await mountSlot({ path: slot.path, kind }, 'fill');
-  return [mounted, new Unpacker({ root: mounted.root, slotBytes: slot.sizeBytes, signal })];
+  return [
+    mounted,
+    new Unpacker({
+      root: mounted.root,
+      slotBytes: slot.sizeBytes,
+      blockBytes: plan.blockBytes,
+      signal,
+    }),
+  ];
 }
 
 function bytesOf(tree: Entry): number {

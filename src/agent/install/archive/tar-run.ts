@@ -1,7 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import { errnoOf } from '../../../domain/errno.ts';
 import { StalledError, TransientError } from '../../../domain/errors.ts';
 import { imageInvalid } from '../image-format.ts';
 import { END_MARK } from '../tar/encode-member.ts';
@@ -15,6 +14,9 @@ const UNPACK = [
   ...['--extract', '--file=-', '--preserve-permissions', '--same-owner', '--numeric-owner'],
   ...['--delay-directory-restore', '--read-full-records', '--blocking-factor=512', '--warning=no-timestamp'],
 ];
+
+/** How `env` says that there is no such program. */
+const NOT_FOUND = 127;
 
 type Child = ChildProcessByStdio<Writable, null, Readable>;
 
@@ -85,7 +87,7 @@ export class TarRun {
     if (this.#child.exitCode === null)
       throw new TransientError('ExpandingInterrupted', 'the tar program was killed');
     const complaint = this.#complaint.trim();
-    throw complaint.includes("'tar'") && this.#child.exitCode === 127
+    throw this.#child.exitCode === NOT_FOUND
       ? new StalledError('ProgramMissing', 'the program tar is not there: install it where the agent runs')
       : imageInvalid(`tar cannot unpack the image (${complaint})`, 'pack it anew, with GNU tar');
   }
@@ -114,6 +116,3 @@ export const slotFull = (): StalledError =>
     'ImageTooLarge',
     'the files of the image do not fit onto the slot: make the image smaller, or the slots larger',
   );
-
-/** Whether a program could not be started because it is not there. */
-export const isMissing = (error: unknown): boolean => errnoOf(error) === 'ENOENT';

@@ -1,20 +1,30 @@
+import { imageInvalid } from '../image-format.ts';
 import { ContentHash } from '../tar/content-hash.ts';
 import { encodeMember } from '../tar/encode-member.ts';
 import { paddingOf, TAR_BLOCK_BYTES } from '../tar/header.ts';
-import { type Member, storedBytes } from '../tar/member.ts';
+import { displayName, type Member, storedBytes } from '../tar/member.ts';
 import type { TarEvent } from '../tar/tar-reader.ts';
 import { applyMember } from '../tree/apply.ts';
 import { type Entry, type Inode, newTree, walk } from '../tree/tree.ts';
 import { applyWhiteout, type Whiteout } from '../tree/whiteouts.ts';
+import { Flusher } from './flusher.ts';
 import { removePaths } from './remove-paths.ts';
 import { slotFull, TarRun } from './tar-run.ts';
 
 const ZEROS = Buffer.alloc(TAR_BLOCK_BYTES);
 
+/** A record of each is kept, so there has to be an end. A root file system has some ten thousands. */
+const MAX_MEMBERS = 1_000_000;
+/** What the kernel adds to the extended attributes of a file in their block, and to each of them. */
+const ATTRIBUTES_HEAD_BYTES = 36;
+const ATTRIBUTE_HEAD_BYTES = 16;
+
 /** Where to unpack, and how much there may be at most. */
 export interface UnpackerOptions {
   readonly root: string;
   readonly slotBytes: number;
+  /** Of the file system. The extended attributes of a file fill one block at most. */
+  readonly blockBytes: number;
   readonly signal: AbortSignal;
 }
 
@@ -25,17 +35,20 @@ export interface UnpackerOptions {
 export class Unpacker {
   readonly tree: Entry = newTree();
   readonly #options: UnpackerOptions;
+  readonly #flusher: Flusher;
   #tar: TarRun | undefined;
   #runs = 0;
   /** Of the layer. */
   #bytes = 0;
   #members = 0;
+  #unsettled = 0;
   /** Paths that are gone from the tree but not yet from the file system. */
   readonly #gone = new Set<string>();
   #current: { readonly inode: Inode; readonly member: Member; readonly hash: ContentHash } | undefined;
 
   constructor(options: UnpackerOptions) {
     this.#options = options;
+    this.#flusher = new Flusher(options.root, options.signal);
   }
 
   /** How many members were taken. */
@@ -49,6 +62,7 @@ export class Unpacker {
     else if (event.type === 'data') {
       this.#current?.hash.update(event.offset, event.bytes);
       this.#tar?.write(event.bytes);
+      this.#unsettled += event.bytes.length;
     } else this.#end();
   }
 
@@ -61,6 +75,8 @@ export class Unpacker {
   async settle(): Promise<void> {
     this.#options.signal.throwIfAborted();
     await this.#tar?.settle();
+    await this.#flusher.wrote(this.#unsettled);
+    this.#unsettled = 0;
   }
 
   /** What comes next is another layer, which may be as large as the slot again. */
@@ -82,7 +98,11 @@ export class Unpacker {
   /** Gives folders the times that they were given, as later runs have written into them. */
   async finish(): Promise<void> {
     await this.flush();
-    if (this.#runs < 2) return;
+    if (this.#runs > 1) await this.#setFolders();
+    await this.#flusher.settled();
+  }
+
+  async #setFolders(): Promise<void> {
     const tar = await this.#start({ keepAttributes: false });
     for (const [path, { inode }] of walk(this.tree)) {
       if (inode.kind === 'directory' && !inode.isImplied) tar.write(encodeMember(asMember(path, inode)));
@@ -90,14 +110,18 @@ export class Unpacker {
     await this.flush();
   }
 
+  /** Stops whatever still runs. */
   async kill(): Promise<void> {
     await this.#tar?.kill();
+    await this.#flusher.settled();
   }
 
   async #begin(member: Member, layer: number): Promise<void> {
     this.#members++;
     this.#bytes += storedBytes(member);
     if (this.#bytes > this.#options.slotBytes) throw slotFull();
+    if (this.#members > MAX_MEMBERS) throw tooMany();
+    assertAttributesFit(member, this.#options.blockBytes);
     const effect = applyMember(this.tree, member, layer);
     if (effect.member === undefined) return;
     if (effect.removeFirst) this.#gone.add(effect.member.path);
@@ -128,6 +152,22 @@ export class Unpacker {
     return parts.some((_part, index) => this.#gone.has(parts.slice(0, index + 1).join('/')));
   }
 }
+
+/** Larger ones would need the very feature that hides the file system while it is filled. */
+function assertAttributesFit({ path, attributes }: Member, blockBytes: number): void {
+  const bytes = attributes.reduce(
+    (sum, [name, value]) => sum + ATTRIBUTE_HEAD_BYTES + name.length + Math.ceil(value.length / 4) * 4,
+    ATTRIBUTES_HEAD_BYTES,
+  );
+  if (bytes <= blockBytes) return;
+  throw imageInvalid(
+    `${displayName(path)} in the archive has ${bytes} bytes of extended attributes, more than fit into a block`,
+    'remove some, or make the running file system with larger blocks',
+  );
+}
+
+const tooMany = (): Error =>
+  imageInvalid(`the image has more than ${MAX_MEMBERS} files`, 'give a root file system with fewer');
 
 const asMember = (path: string, inode: Inode): Member => ({
   path: `${path}/`,

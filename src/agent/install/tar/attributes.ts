@@ -45,6 +45,8 @@ const unescaped = (name: string): string =>
 /** The records that make GNU tar set these attributes. */
 export const attributeRecords = (attributes: readonly Attribute[]): PaxRecords =>
   attributes.map(([name, value]) => {
+    // As the library writes it that all programs use.
+    if (name === SELINUX) return [`${XATTR}${name}`, `${value}\0`] as const;
     const acl = Object.entries(ACLS).find(([kernels]) => kernels === name)?.[1];
     return acl === undefined ? ([`${XATTR}${name}`, value] as const) : ([acl, `${value}\n`] as const);
   });
