@@ -20,6 +20,8 @@ export interface ControllerContext {
   readonly log: Logger;
   /** Namespace of the controller, the agents and ConfigMap catalogs. */
   readonly namespace: string;
+  /** The namespaces whose `OS` objects are served; all if none is named. */
+  readonly osNamespaces: readonly string[];
   /** Zone of windows that name none. */
   readonly timeZone: string;
 }

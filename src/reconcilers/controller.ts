@@ -24,8 +24,6 @@ import { createTargetSource } from './request/target-source.ts';
 export interface ControllerOptions
   extends Omit<ControllerContext, 'client' | 'world' | 'fleet' | 'ownWrites'> {
   readonly client: KubeClient & ListWatchClient;
-  /** The namespaces whose `OS` objects are served; all if none is named. */
-  readonly osNamespaces: readonly string[];
   /** Fetches the text of a catalog, with all guards. */
   fetchCatalog(url: string): Promise<string>;
   /** Called when the caches are filled and the work begins. */
@@ -111,7 +109,7 @@ function createCaches(options: ControllerOptions, { requests, nodes, onRequestGo
       allRequests();
       for (const { spec } of world.progresses.list()) nodes.add(spec.nodeName);
     };
-  const { osNamespaces } = options;
+  const osNamespaces = [...new Set(options.osNamespaces)];
   const selections = osNamespaces.length === 0 ? [{}] : osNamespaces.map(namespace => ({ namespace }));
   const world: World = {
     nodes: follow(NODES, {}, ({ before, after }) => onNode((after ?? before)?.name ?? '')),

@@ -1,7 +1,7 @@
 import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import type { Block } from '../../domain/drain.ts';
-import { currentAttempt, namespaceOf } from '../../domain/progress.ts';
+import { currentAttempt, isActive, namespaceOf, titleOf } from '../../domain/progress.ts';
 import { NODES, OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
 import type { CallOptions, Patch } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
@@ -57,11 +57,13 @@ function record(
 
 /** A cache may lag behind: asks the API server itself before anything is thrown away. */
 async function isRequestThere(
-  { client, signal }: ControllerContext,
+  { client, signal, osNamespaces }: ControllerContext,
   { spec }: OSUpgradeProgress,
 ): Promise<boolean> {
   const { name, uid } = spec.sourceRef;
   const namespace = namespaceOf(spec.sourceRef);
+  // Where we were told not to look, we may have no right to either.
+  if (namespace !== undefined && osNamespaces.length > 0 && !osNamespaces.includes(namespace)) return false;
   const found =
     namespace === undefined
       ? await client.get(OSUPGRADES, { name }, { signal })
@@ -69,12 +71,18 @@ async function isRequestThere(
   return found !== undefined && (uid === undefined || found.metadata.uid === uid);
 }
 
-/** Removes an object whose request is gone. */
+/** Removes an object whose request is gone. That a plan is taken back is told about the node, which stays. */
 export async function deleteOrphan(context: ControllerContext, progress: OSUpgradeProgress): Promise<void> {
   if (await isRequestThere(context, progress)) return;
   const { name, uid } = progress.metadata;
+  const { nodeName, sourceRef } = progress.spec;
   await context.client.delete(OSUPGRADE_PROGRESSES, { name, uid }, { signal: context.signal });
-  context.log.info('object of a deleted request removed', { progress: name, node: progress.spec.nodeName });
+  context.log.info('object of a deleted request removed', { progress: name, node: nodeName });
+  if (!isActive(progress)) return;
+  const node = context.world.nodes.get({ name: nodeName });
+  const about = { apiVersion: 'v1', kind: 'Node', name: nodeName, ...(node && { uid: node.uid }) };
+  const message = `${titleOf(sourceRef)} was deleted before the node was drained: its plan ${name} is taken back`;
+  context.events.record(about, 'Normal', 'RequestDeleted', message);
 }
 
 /** Ends an object made by hand for a request that there is not. */
