@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import { z } from 'zod';
 import { errnoOf } from '../../../domain/errno.ts';
 import { keyFit } from './credential-key.ts';
-import { shownPath } from './shown-path.ts';
+import { createHostFiles, type HostFiles, isMissing } from './host-files.ts';
 
 /** How a registry, or its token server, is told who asks. */
 export type Credential =
@@ -60,13 +59,14 @@ export async function readCredentials({
   log,
 }: CredentialParts): Promise<CredentialStore> {
   const configs: { file: string; config: DockerConfig; known: Known[] }[] = [];
+  const files = createHostFiles(hostRoot);
   for (const path of authFiles) {
-    const file = shownPath(hostRoot, path);
-    const config = await readConfig(path, file, log);
+    const file = files.shown(path);
+    const config = await readConfig(files, path, log);
     if (config !== undefined) configs.push({ file, config, known: knownOf(config, file, log) });
   }
   return {
-    files: authFiles.map(path => shownPath(hostRoot, path)),
+    files: authFiles.map(path => files.shown(path)),
     find: (host, repository) => {
       const fitting = configs.flatMap(({ known }) =>
         known
@@ -81,15 +81,15 @@ export async function readCredentials({
   };
 }
 
-async function readConfig(path: string, file: string, log: Logger): Promise<DockerConfig | undefined> {
+async function readConfig(files: HostFiles, path: string, log: Logger): Promise<DockerConfig | undefined> {
   // Neither error may stand in the log: those of parsers quote what they read.
   try {
-    return DockerConfig.parse(JSON.parse(await readFile(path, 'utf8')));
+    return DockerConfig.parse(JSON.parse(await files.readText(path)));
   } catch (error) {
+    if (isMissing(error)) return undefined;
     const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     const problem = code === '' ? 'is not in the form of ~/.docker/config.json' : `cannot be read (${code})`;
-    log.warn('credential file is not used', { file, problem });
+    log.warn('credential file is not used', { file: files.shown(path), problem });
     return undefined;
   }
 }

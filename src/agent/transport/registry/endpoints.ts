@@ -1,13 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Logger } from 'winston';
 import { isLoopbackHost } from '../../../domain/address.ts';
-import { errnoOf } from '../../../domain/errno.ts';
 import { StalledError } from '../../../domain/errors.ts';
 import { DEFAULT_REGISTRY } from '../../../domain/image-reference.ts';
 import { hostPath } from '../../host/host-path.ts';
+import { createHostFiles, type HostFiles, isMissing } from './host-files.ts';
 import { type HostEntry, parseHostsToml } from './hosts-toml.ts';
-import { shownPath } from './shown-path.ts';
 import { findTrustFiles, readTrust, type Trust } from './trust.ts';
 
 /** A server that the images of one registry may be fetched from. */
@@ -48,7 +46,8 @@ const OWN_ENTRY: HostEntry = {
  * @throws StalledError `RegistryConfigInvalid`, `CertificateInvalid`
  */
 export async function readEndpoints(parts: EndpointParts, host: string): Promise<Endpoint[]> {
-  const { entries, dir } = await readEntries(parts, host);
+  const files = createHostFiles(parts.hostRoot);
+  const { entries, dir } = await readEntries(files, parts.configDirs, host);
   const endpoints: Endpoint[] = [];
   for (const entry of entries) {
     const base = canonical(entry.base ?? ownBase(host));
@@ -61,13 +60,13 @@ export async function readEndpoints(parts: EndpointParts, host: string): Promise
       parts.log.warn('registry host is left out: skip_verify is not supported, name its ca', where);
       continue;
     }
-    endpoints.push(await toEndpoint(parts, { entry, base, host, dir }));
+    endpoints.push(await toEndpoint(parts, { files, entry, base, host, dir }));
   }
   if (endpoints.length > 0) return endpoints;
   throw new StalledError(
     'CertificateInvalid',
     `${host}: all its hosts have skip_verify, which is not supported: name the authority of the certificate as ca in ` +
-      `${shownPath(parts.hostRoot, join(dir ?? '', 'hosts.toml'))}`,
+      `${files.shown(join(dir ?? '', 'hosts.toml'))}`,
   );
 }
 
@@ -77,34 +76,38 @@ interface Found {
   readonly dir?: string;
 }
 
-async function readEntries({ configDirs, hostRoot }: EndpointParts, host: string): Promise<Found> {
+async function readEntries(files: HostFiles, configDirs: readonly string[], host: string): Promise<Found> {
   for (const configDir of configDirs) {
-    const dir = await firstFolder(namesOf(host).map(name => join(configDir, name)));
+    const dir = await folderOf(files, configDir, host);
     if (dir === undefined) continue;
     const file = join(dir, 'hosts.toml');
-    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-      if (errnoOf(cause) === 'ENOENT') return '';
-      throw unreadable(shownPath(hostRoot, file), cause);
+    const text = await files.readText(file).catch((cause: unknown) => {
+      if (isMissing(cause)) return '';
+      throw unreadable(files.shown(file), cause);
     });
-    if (text.trim() !== '') return { entries: parseHostsToml(text, shownPath(hostRoot, file)), dir };
+    if (text.trim() !== '') return { entries: parseHostsToml(text, files.shown(file)), dir };
   }
   return { entries: [OWN_ENTRY] };
 }
 
 interface Source {
+  readonly files: HostFiles;
   readonly entry: HostEntry;
   readonly base: URL;
   readonly host: string;
   readonly dir: string | undefined;
 }
 
-async function toEndpoint(parts: EndpointParts, { entry, base, host, dir }: Source): Promise<Endpoint> {
+async function toEndpoint(parts: EndpointParts, source: Source): Promise<Endpoint> {
+  const { files, entry, base, host, dir } = source;
   const isMirror = base.host !== ownBase(host).host;
   const inHosts = (path: string) =>
     isAbsolute(path) ? hostPath(parts.hostRoot, path) : join(dir ?? '', path);
-  const folders = await certFolders(parts.configDirs, isMirror ? base.host : host);
-  const found = await Promise.all(folders.map(findTrustFiles));
-  const trust = await readTrust({
+  const name = isMirror ? base.host : host;
+  const folders = await Promise.all(parts.configDirs.map(configDir => folderOf(files, configDir, name)));
+  const named = folders.filter(folder => folder !== undefined);
+  const found = await Promise.all(named.map(folder => findTrustFiles(files, folder)));
+  const trust = await readTrust(files, {
     ca: [...entry.caFiles.map(inHosts), ...found.flatMap(({ ca }) => ca)],
     client: [
       ...entry.clientFiles.map(({ cert, key }) => ({ cert: inHosts(cert), key: inHosts(key) })),
@@ -119,7 +122,7 @@ async function toEndpoint(parts: EndpointParts, { entry, base, host, dir }: Sour
     ...(isMirror && { mirrorOf: host }),
     mayFallBack: isOpen,
     trust,
-    caDir: shownPath(parts.hostRoot, join(parts.configDirs[0] ?? '/etc/containerd/certs.d', base.host)),
+    caDir: files.shown(join(parts.configDirs[0] ?? '/etc/containerd/certs.d', name)),
   };
 }
 
@@ -138,13 +141,9 @@ function namesOf(host: string): string[] {
   return [...new Set([withPort, host, '_default'])];
 }
 
-async function certFolders(configDirs: readonly string[], host: string): Promise<string[]> {
-  const folders = configDirs.map(dir => firstFolder(namesOf(host).map(name => join(dir, name))));
-  return (await Promise.all(folders)).filter(folder => folder !== undefined);
-}
-
-async function firstFolder(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) if ((await stat(path).catch(() => undefined))?.isDirectory()) return path;
+async function folderOf(files: HostFiles, configDir: string, host: string): Promise<string | undefined> {
+  for (const name of namesOf(host))
+    if (await files.isFolder(join(configDir, name))) return join(configDir, name);
   return undefined;
 }
 
