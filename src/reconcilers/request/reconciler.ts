@@ -44,6 +44,7 @@ export function createRequestReconciler(
     const decided = decideRequest(snapshot);
     const decision = mayPlan ? decided : { ...decided, plans: [], turns: [] };
     const target = targetOf(snapshot);
+    context.log.debug('request looked at', { request: cached.title, plans: decision.plans.length });
     await carryOut(context, expectations, cached, { decision, target });
     announce(context, cached, decision.status, target);
     if (!mayPlan && decided.plans.length > 0) return BEHIND_MS;
