@@ -92,7 +92,7 @@ describe('plans of OS objects, on a node with a system logger', function () {
       seen = status?.slots?.map(({ version: _, ...slot }) => slot);
       return JSON.stringify(seen, ['name', 'booted', 'default', 'prettyName']) === JSON.stringify(want);
     };
-    await eventually(isShown, { timeoutMs: 30_000, what: 'the OSInstance shows the slots' }).catch(error => {
+    await eventually(isShown, { timeoutMs: 60_000, what: 'the OSInstance shows the slots' }).catch(error => {
       expect(seen).to.deep.equal(want);
       throw error;
     });
@@ -116,7 +116,7 @@ describe('plans of OS objects, on a node with a system logger', function () {
     const lines = async () =>
       (await rsyslog.messages()).split('\n').filter(line => line.includes('InsecureAddress'));
     await eventually(async () => (await lines()).length > 0, {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       what: 'messages tells it',
     });
     const [line] = await lines();

@@ -36,7 +36,7 @@ export async function startRsyslog(root: string): Promise<Rsyslog> {
       // It dies with this process, however that ends.
       const program = ['--pdeathsig', 'KILL', '--', 'rsyslogd', '-n', '-f', config, '-i', pid];
       child = spawn('setpriv', program, { stdio: 'ignore' });
-      await eventually(() => existsSync(socket), { timeoutMs: 10_000, what: 'rsyslogd listens' });
+      await eventually(() => existsSync(socket), { timeoutMs: 30_000, what: 'rsyslogd listens' });
     },
     async stop() {
       if (!child || child.exitCode !== null) return;

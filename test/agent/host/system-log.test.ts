@@ -14,9 +14,10 @@ import { fakeTime } from '../../kube/help.ts';
 import { JournalServer } from './journal-server.ts';
 
 const HEADER = 'node-agent\n\n6\n1\n1\n0\n0\n';
-const SOON = { timeoutMs: 10_000, what: 'the system log moves' };
+const SOON = { timeoutMs: 30_000, what: 'the system log moves' };
 
-describe("the node's system log", () => {
+describe("the node's system log", function () {
+  this.timeout(60_000);
   let root: string;
   let routes: (string | undefined)[];
   let troubles: string[];
