@@ -39,34 +39,65 @@ export function progressBar(bytesDone: number, bytesTotal: number): string {
   return `${bar} ${String(Math.round(share * 100)).padStart(3)} %  ${mebibytes(bytesDone)}/${mebibytes(bytesTotal)} MiB`;
 }
 
-/** One line for each node that works, with a bar while bytes flow and the reason while it waits. */
-export function progressLines(objects: readonly OSUpgradeProgress[]): string {
-  const lines = objects.map(({ spec, status }) => {
-    const phase = (status?.phase ?? 'Pending').padEnd(12);
-    const bytes = status?.progress;
-    const isMoving = status?.phase === 'Downloading' || status?.phase === 'Installing';
-    const detail =
-      isMoving && bytes ? progressBar(bytes.bytesDone, bytes.bytesTotal) : (status?.message ?? '');
-    return `${spec.nodeName.padEnd(8)} ${phase} ${detail}`.slice(0, 98).trimEnd();
-  });
-  return lines.join('\n');
+/** One line for each node that works, by name, with a bar while bytes flow and the reason while it waits. */
+export function progressLines(objects: readonly OSUpgradeProgress[]): string[] {
+  return objects
+    .toSorted((left, right) => (left.spec.nodeName < right.spec.nodeName ? -1 : 1))
+    .map(({ spec, status }) => {
+      const phase = (status?.phase ?? 'Pending').padEnd(12);
+      const bytes = status?.progress;
+      const isMoving = status?.phase === 'Downloading' || status?.phase === 'Installing';
+      const detail =
+        isMoving && bytes ? progressBar(bytes.bytesDone, bytes.bytesTotal) : (status?.message ?? '');
+      const line = `${spec.nodeName.padEnd(8)} ${phase} ${detail}`.trimEnd();
+      return line.length > MAX_WIDTH ? `${line.slice(0, MAX_WIDTH - 1)}…` : line;
+    });
+}
+
+const MAX_WIDTH = 98;
+
+/** A picture that changes while one looks at it. */
+export interface LiveBlock {
+  /** Draws tables, and below them the lines of the nodes. */
+  draw(tables: string, lines: readonly string[]): void;
+  /** The picture stays as it is now. */
+  end(): void;
 }
 
 /**
- * Redraws a block in place on a terminal. Elsewhere a block is printed only when `key` changes: a log needs no picture
- * of each byte.
+ * Redraws in place on a terminal. Elsewhere the lines of nodes are written when the nodes' phases change, and the tables
+ * at the end: a log needs no picture of each byte.
  */
-export function liveBlock(): { draw(text: string, key: string): void } {
-  let drawnLines = 0;
+export function liveBlock(): LiveBlock {
+  return isTerminal ? terminalBlock() : logBlock();
+}
+
+function terminalBlock(): LiveBlock {
   let drawn = '';
   return {
-    draw(text, key) {
-      const wanted = isTerminal ? text : key;
-      if (wanted === drawn) return;
-      if (isTerminal && drawnLines > 0) stdout.write(`\x1b[${drawnLines}A\x1b[0J`);
-      stdout.write(`${text}\n${isTerminal ? '' : '\n'}`);
-      drawnLines = text.split('\n').length;
-      drawn = wanted;
+    draw(tables, lines) {
+      const text = [tables, '', ...lines].join('\n');
+      if (text === drawn) return;
+      if (drawn !== '') stdout.write(`\x1b[${drawn.split('\n').length}A\x1b[0J`);
+      stdout.write(`${text}\n`);
+      drawn = text;
     },
+    end: () => undefined,
+  };
+}
+
+function logBlock(): LiveBlock {
+  const phases = new Map<string, string>();
+  let last = '';
+  return {
+    draw(tables, lines) {
+      last = tables;
+      for (const line of lines) {
+        const [node = '', phase = ''] = line.split(/\s+/);
+        if (phases.get(node) !== phase) say(line);
+        phases.set(node, phase);
+      }
+    },
+    end: () => say(`\n${last}`),
   };
 }

@@ -1,126 +1,123 @@
 import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Cluster, startCluster } from '../test/env/cluster.ts';
-import { type ControllerProcess, startController } from '../test/env/controller-process.ts';
-import { type ImageServer, startImageServer } from '../test/env/image-server.ts';
-import { buildImage, type Image } from '../test/env/images.ts';
+import { startController } from '../test/env/controller-process.ts';
 import type { EmulatedNode } from '../test/env/node/emulated-node.ts';
-import { startNode } from '../test/env/node/start-node.ts';
+import { type NodeOptions, startNode } from '../test/env/node/start-node.ts';
+import { eventually } from '../test/env/wait.ts';
 import { ROOT } from '../tools/lib/paths.mjs';
+import { showCommand } from './screen.ts';
 
-/** Version that the nodes start with, and the two that they are upgraded to. */
-export const VERSIONS = { first: 'v1.34.1', second: 'v1.35.1', third: 'v1.35.2' } as const;
-
-const IMAGE = { sizeMiB: 288, fillMiB: 160 };
-const SLOT_MIB = 320;
 /** Slow enough for an eye to follow the bars. */
-const BYTES_PER_SECOND = 60 * 2 ** 20;
+export const BYTES_PER_SECOND = 60 * 2 ** 20;
+/** Big enough for bars to grow. */
+export const SIZES = { sizeMiB: 288, fillMiB: 160 } as const;
+const SLOT_MIB = 320;
 
-/** Everything that the demo plays with. */
+/** What both stories are played on. Whatever is started ends with the stack. */
 export interface Stage {
+  readonly stack: AsyncDisposableStack;
   readonly cluster: Cluster;
-  readonly server: ImageServer;
-  readonly nodes: readonly EmulatedNode[];
-  readonly images: { readonly second: Image; readonly third: Image };
+  /** Folder of the person at the keyboard: commands are run there. */
+  readonly desk: string;
 }
 
-/** Builds the two images, a file system each. */
-export const buildImages = async (): Promise<Stage['images']> => ({
-  second: await buildImage({ version: VERSIONS.second, ...IMAGE }),
-  third: await buildImage({ version: VERSIONS.third, ...IMAGE }),
-});
+/** What a command printed. */
+interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
-/** Starts a control plane; it ends with the demo. */
-export async function raiseControlPlane(stack: AsyncDisposableStack): Promise<Cluster> {
+/** Starts a control plane and lays out a desk. */
+export async function raiseStage(stack: AsyncDisposableStack): Promise<Stage> {
   const cluster = await startCluster({ name: 'demo' });
   stack.defer(() => cluster.stop());
-  return cluster;
+  const desk = join(cluster.dir, 'desk');
+  mkdirSync(desk);
+  return { stack, cluster, desk };
 }
 
-/** Serves both images. The last one is damaged on its way, as by a bad disk, until it is repaired. */
-export async function serveImages(
-  stack: AsyncDisposableStack,
-  images: Stage['images'],
-): Promise<ImageServer> {
-  const server = await startImageServer({
-    files: { [pathOf(images.second)]: images.second.zstPath, [pathOf(images.third)]: images.third.zstPath },
-  });
-  stack.defer(() => server.close());
-  const slow = { kind: 'slow', bytesPerSecond: BYTES_PER_SECOND } as const;
-  server.setFaults(pathOf(images.second), slow);
-  server.setFaults(pathOf(images.third), slow, { kind: 'wrongByte', atBytes: 5_000_000 });
-  return server;
+/** Runs our own command as an administrator, at the desk. */
+export function ctl({ cluster, desk }: Stage, ...args: string[]): Promise<Output> {
+  const env = { ...process.env, KUBECONFIG: cluster.adminKubeconfig };
+  return promisify(execFile)(process.execPath, [join(ROOT, 'src/ctl.ts'), ...args], { env, cwd: desk });
 }
 
-/** The file on the server is whole again. */
-export const repairImage = (server: ImageServer, image: Image): void =>
-  server.setFaults(pathOf(image), { kind: 'slow', bytesPerSecond: BYTES_PER_SECOND });
-
-const pathOf = (image: Image): string => `/${image.version}/rootfs.ext4.zst`;
-
-/** Runs our own command as an administrator. Resolves to what it prints. */
-export async function ctl({ adminKubeconfig }: Cluster, ...args: string[]): Promise<string> {
-  const env = { ...process.env, KUBECONFIG: adminKubeconfig };
-  return (await promisify(execFile)(process.execPath, [join(ROOT, 'src/ctl.ts'), ...args], { env })).stdout;
+/** Runs `ctl status` and shows it. */
+export async function showStatus(stage: Stage): Promise<void> {
+  showCommand('ctl status', (await ctl(stage, 'status')).stdout);
 }
 
-/** Runs `ctl create PART | kubectl apply -f -`. Resolves to what kubectl says. */
-export async function install(cluster: Cluster, part: string): Promise<string> {
-  const manifests = await ctl(cluster, 'create', part);
-  return (await cluster.kubectl(['apply', '-f', '-'], { stdin: manifests })).stdout;
+/** Runs `kubectl` as a person would, and shows command and output. */
+export async function kubectl({ cluster }: Stage, ...args: string[]): Promise<string> {
+  const { stdout } = await cluster.kubectl(args);
+  showCommand(`kubectl ${args.map(quote).join(' ')}`, stdout);
+  return stdout;
 }
 
-/** Three machines join, one of them of the control plane. Their agents come with the DaemonSet's pods. */
-export async function startNodes(stack: AsyncDisposableStack, cluster: Cluster): Promise<EmulatedNode[]> {
-  const common = { version: VERSIONS.first, slotMiB: SLOT_MIB, agent: 'pod' } as const;
-  const nodes = await Promise.all([
-    startNode(cluster, { ...common, name: 'cp-1', controlPlane: true }),
-    startNode(cluster, { ...common, name: 'node-1' }),
-    startNode(cluster, { ...common, name: 'node-2' }),
-  ]);
-  for (const node of nodes) stack.defer(() => node.stop());
-  return nodes;
+/** Puts a file onto the desk, shows it and applies it. */
+export async function applyFile({ cluster, desk }: Stage, name: string, text: string): Promise<void> {
+  const path = join(desk, name);
+  await writeFile(path, text);
+  showCommand(`cat ${name}`, text);
+  showCommand(`kubectl apply -f ${name}`, (await cluster.kubectl(['apply', '-f', path])).stdout);
 }
 
-/** The controller runs beside the nodes, with its own ServiceAccount's rights. */
-export async function startDemoController(
-  stack: AsyncDisposableStack,
-  cluster: Cluster,
-): Promise<ControllerProcess> {
+/** A word as it is typed into a shell. */
+export const quote = (word: string): string => {
+  const [, option = '', value = ''] = /^([\w-]+=)(.*:\..*)$/.exec(word) ?? [];
+  if (option !== '') return `${option}'${value}'`;
+  return /[{}*' ]/.test(word) ? `'${word}'` : word;
+};
+
+/** Reads objects without showing it. */
+export async function read<T>({ cluster }: Stage, ...args: string[]): Promise<T> {
+  return JSON.parse((await cluster.kubectl(['get', ...args, '-o', 'json'])).stdout);
+}
+
+/** Runs `ctl create PART | kubectl apply -f -` for all that the agents need, and shows it. */
+export async function installAgents(stage: Stage): Promise<void> {
+  for (const part of ['rbac', 'agent']) {
+    const { stdout: stdin } = await ctl(stage, 'create', part);
+    const { stdout } = await stage.cluster.kubectl(['apply', '-f', '-'], { stdin });
+    showCommand(`ctl create ${part} | kubectl apply -f -`, summary(stdout));
+  }
+}
+
+const summary = (applied: string): string => {
+  const lines = applied.trimEnd().split('\n');
+  return lines.length > 4 ? [...lines.slice(0, 3), `… and ${lines.length - 3} more`].join('\n') : applied;
+};
+
+/** Machines join, side by side. Their agents come with the DaemonSet's pods. */
+export async function startNodes(
+  { cluster, stack }: Stage,
+  common: Pick<NodeOptions, 'version' | 'systemName'>,
+  workers: number,
+): Promise<EmulatedNode[]> {
+  const names = Array.from({ length: workers }, (_, index) => `node-${index + 1}`);
+  const start = async (name: string, controlPlane: boolean): Promise<EmulatedNode> => {
+    const node = await startNode(cluster, { ...common, name, controlPlane, slotMiB: SLOT_MIB, agent: 'pod' });
+    stack.defer(() => node.stop());
+    return node;
+  };
+  return Promise.all([start('cp-1', true), ...names.map(name => start(name, false))]);
+}
+
+/** The controller runs beside the nodes, with its own ServiceAccount's rights; and a workload, to have something to drain. */
+export async function startWork(stage: Stage, nodes: number): Promise<void> {
+  const { cluster, stack } = stage;
   const controller = await startController(cluster);
   stack.defer(async () => void (await controller.stop()));
-  return controller;
+  const stdin = await readFile(join(import.meta.dirname, 'workload.yaml'), 'utf8');
+  await cluster.kubectl(['apply', '-f', '-'], { stdin });
+  const managed = async (): Promise<boolean> => {
+    const args = ['get', 'nodes', '-l', 'monok8s.io/managed=true', '-o', 'name'];
+    return (await cluster.kubectl(args)).stdout.trim().split('\n').length === nodes;
+  };
+  await eventually(managed, { timeoutMs: 60_000, what: 'all agents have reported' });
+  await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
 }
-
-/** The request that the demo applies, as a file that can be looked at. */
-export async function writeUpgrade(
-  { cluster, server }: Pick<Stage, 'cluster' | 'server'>,
-  name: string,
-  image: Image,
-): Promise<{ path: string; text: string }> {
-  const text = `apiVersion: monok8s.io/v1alpha1
-kind: OSUpgrade
-metadata:
-  name: ${name}
-spec:
-  version: ${image.version}
-  nodeSelector: {}
-  catalog:
-    inline: |
-      stable: ${image.version}
-      images:
-        - version: ${image.version}
-          url: ${server.url}${pathOf(image)}
-          checksum: ${image.checksum}
-          size: ${image.sizeBytes}
-`;
-  const path = join(cluster.dir, `${name}.yaml`);
-  await writeFile(path, text);
-  return { path, text };
-}
-
-/** A workload with a disruption budget, so that there is something to drain. */
-export const readWorkload = (): Promise<string> =>
-  readFile(join(import.meta.dirname, 'workload.yaml'), 'utf8');
