@@ -1,9 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Call, isWrite, prepareAudit, readCalls } from '../../bench/audit.ts';
-import { MANAGED_LABEL } from '../../src/api/monok8s/index.ts';
+import { MANAGED_LABEL, type OSUpgradeProgress, type Phase } from '../../src/api/monok8s/index.ts';
 import type { OS } from '../../src/api/openeuler/index.ts';
+import { OSUPGRADE_PROGRESSES, PODS } from '../../src/kube/resources.ts';
 import { type Cluster, startCluster } from '../env/cluster.ts';
 import { type ControllerProcess, startController } from '../env/controller-process.ts';
 import { eventually } from '../env/wait.ts';
@@ -33,6 +35,15 @@ export interface World {
   untilComplete(os: string, namespace?: string): Promise<OS>;
   /** Waits until a node shows no trace of any work: neither labels nor cordon, its OSInstance idle. */
   untilIdle(node: string): Promise<void>;
+  untilPhase(node: string, phase: Phase): Promise<OSUpgradeProgress>;
+  /** Waits until the gate of a node's plan gives this reason. */
+  untilGate(node: string, reason: string): Promise<OSUpgradeProgress>;
+  /** Waits until there is an Event with these fields. */
+  untilEvent(wanted: Partial<EventSeen>): Promise<EventSeen>;
+  /** Sets back when a drain began, so that its time is over now. */
+  letTimeBeOver(progress: OSUpgradeProgress): Promise<void>;
+  /** Names of the pods in `default`. */
+  podNames(): Promise<string[]>;
   clear(): Promise<void>;
   close(): Promise<void>;
 }
@@ -95,6 +106,22 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     events: () => eventsOf(cluster),
     untilComplete: (os, namespace) => fleet.untilOS(os, 'is complete', isComplete, namespace),
     untilIdle: node => untilIdle(fleet, node),
+    untilPhase: (node, phase) =>
+      fleet.untilProgress(node, `is ${phase}`, ({ status }) => status?.phase === phase),
+    untilGate: (node, reason) =>
+      fleet.untilProgress(node, `waits: ${reason}`, ({ spec }) => spec.plan?.gate.reason === reason),
+    untilEvent: wanted =>
+      eventually(async () => (await eventsOf(cluster)).find(event => isLike(event, wanted)), {
+        timeoutMs: 10_000,
+        what: `an Event ${JSON.stringify(wanted)}`,
+      }),
+    letTimeBeOver: async ({ metadata: { name } }) => {
+      const gate = { since: new Date(Date.now() - 3_600_000).toISOString() };
+      const body = { spec: { plan: { gate } } };
+      await fleet.client.patch(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body });
+    },
+    podNames: async () =>
+      (await fleet.client.list(PODS, { namespace: 'default' })).map(({ name }) => name).toSorted(),
     clear: () => fleet.clear(),
     close: async () => {
       await controller.stop();
@@ -117,6 +144,9 @@ async function eventsOf(cluster: Cluster): Promise<EventSeen[]> {
     message,
   }));
 }
+
+const isLike = (event: EventSeen, wanted: Partial<EventSeen>): boolean =>
+  isDeepStrictEqual({ ...event, ...wanted }, event);
 
 interface RawEvent extends Pick<EventSeen, 'type' | 'reason' | 'message'> {
   readonly metadata: { readonly namespace: string };

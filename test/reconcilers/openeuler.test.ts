@@ -4,13 +4,13 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Phase } from '../../src/api/monok8s/index.ts';
-import { NODES, OSES, OSINSTANCES, OSUPGRADE_PROGRESSES, PODS } from '../../src/kube/resources.ts';
+import { NODES, OSES, OSINSTANCES, OSUPGRADE_PROGRESSES } from '../../src/kube/resources.ts';
 import { findControlPlane } from '../../tools/lib/binaries.mjs';
 import type { Cluster } from '../env/cluster.ts';
 import { eventually } from '../env/wait.ts';
 import type { Script } from './fake-agents.ts';
 import { runPod } from './fleet-fixture.ts';
-import { type EventSeen, labelOf, startWorld, untilSettled, type World } from './openeuler-world.ts';
+import { labelOf, startWorld, untilSettled, type World } from './openeuler-world.ts';
 
 const OLD = { osImage: 'KubeOS 1.0.0' };
 const UPGRADING = labelOf('upgrading');
@@ -127,7 +127,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await oldNodes('n1');
       world.fleet.agents.play('n1', script);
       await world.fleet.os('os-sample', spec, 'kubeos');
-      await untilPhase('n1', phase);
+      await world.untilPhase('n1', phase);
     };
     const remove = () => world.fleet.client.delete(OSES, { name: 'os-sample', namespace: 'kubeos' });
     const untilNoObject = () =>
@@ -142,18 +142,18 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await remove();
       await untilNoObject();
       await world.untilIdle('n1');
-      await untilEvent({ namespace: 'default', kind: 'Node', name: 'n1', reason: 'RequestDeleted' });
+      await world.untilEvent({ namespace: 'default', kind: 'Node', name: 'n1', reason: 'RequestDeleted' });
     });
 
     it('while a pod that may not go keeps the drain from beginning: the pod stays', async () => {
       await oldNodes('n1');
       await runPod(world.fleet.client, { name: 'bare', nodeName: 'n1', app: 'x' });
       await world.fleet.os('os-sample', { evictpodforce: false }, 'kubeos');
-      await untilGate('n1', 'PodUnmanaged');
+      await world.untilGate('n1', 'PodUnmanaged');
       await remove();
       await untilNoObject();
       await world.untilIdle('n1');
-      expect(await podNames()).to.deep.equal(['bare']);
+      expect(await world.podNames()).to.deep.equal(['bare']);
     });
 
     it('while it drains: the drain goes on as it began, and the rest is cleared away at the end', async () => {
@@ -163,10 +163,10 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await cluster.kubectl(['create', 'pdb', 'web-pdb', '--selector=app=web', '--min-available=1']);
       try {
         await fleet.os('os-sample', { evictpodforce: false }, 'kubeos');
-        await untilGate('n1', 'PodDisruptionBudget');
+        await world.untilGate('n1', 'PodDisruptionBudget');
         await remove();
         await runPod(fleet.client, { name: 'bare', nodeName: 'n1', app: 'x' });
-        const { spec } = await untilGate('n1', 'PodUnmanaged');
+        const { spec } = await world.untilGate('n1', 'PodUnmanaged');
         expect(spec.plan?.gate.state).to.equal('Draining');
         expect(spec.plan?.gate.message).to.match(/^pod default\/bare .*: delete it$/);
       } finally {
@@ -213,7 +213,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await oldNodes('n1');
       fleet.agents.play('n1', 'fail');
       await fleet.os('os-sample');
-      const failed = await untilPhase('n1', 'Failed');
+      const failed = await world.untilPhase('n1', 'Failed');
       await world.untilIdle('n1');
       fleet.agents.play('n1', 'stay downloading');
       const { name } = failed.metadata;
@@ -226,7 +226,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await oldNodes('n1');
       world.fleet.agents.play('n1', 'stay rebooting');
       await world.fleet.os('os-sample');
-      const { metadata } = await untilPhase('n1', 'Rebooting');
+      const { metadata } = await world.untilPhase('n1', 'Rebooting');
       const status = { phase: 'RolledBack', failureReason: 'TrialNotReady', message: 'not Ready' };
       await world.fleet.client.patchStatus(OSUPGRADE_PROGRESSES, metadata, {
         type: 'merge',
@@ -241,9 +241,9 @@ describe('upstream KubeOS, as its scripts see it', function () {
       const stuck = { name: 'stuck', nodeName: 'n1', app: 'x', finalizers: ['example.com/never'] };
       await runPod(fleet.client, stuck);
       await fleet.os('os-sample');
-      const { metadata } = await untilGate('n1', 'PodTerminating');
-      await letTimeBeOver(metadata.name);
-      const { status } = await untilPhase('n1', 'Failed');
+      const waits = await world.untilGate('n1', 'PodTerminating');
+      await world.letTimeBeOver(waits);
+      const { status } = await world.untilPhase('n1', 'Failed');
       expect(status?.failureReason).to.equal('DrainTimeout');
       await world.untilIdle('n1');
     });
@@ -253,7 +253,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await oldNodes('n1');
       fleet.agents.play('n1', 'stay downloading');
       await fleet.os('os-sample');
-      await untilPhase('n1', 'Downloading');
+      await world.untilPhase('n1', 'Downloading');
       await fleet.patchOS('os-sample', { opstype: 'rollback', imagetype: '' });
       const { status } = await fleet.untilOS(
         'os-sample',
@@ -262,7 +262,12 @@ describe('upstream KubeOS, as its scripts see it', function () {
       );
       expect(status?.reason).to.equal('RollbackImpossible');
       await world.untilIdle('n1');
-      await untilEvent({ namespace: 'default', kind: 'OS', name: 'os-sample', reason: 'RollbackImpossible' });
+      await world.untilEvent({
+        namespace: 'default',
+        kind: 'OS',
+        name: 'os-sample',
+        reason: 'RollbackImpossible',
+      });
     });
 
     it('when it ends while no controller runs', async () => {
@@ -270,10 +275,10 @@ describe('upstream KubeOS, as its scripts see it', function () {
       await oldNodes('n1');
       fleet.agents.play('n1', 'stay rebooting');
       await fleet.os('os-sample');
-      await untilPhase('n1', 'Rebooting');
+      await world.untilPhase('n1', 'Rebooting');
       await world.restartController(async () => {
         fleet.agents.play('n1', 'obey');
-        await untilPhase('n1', 'Completed');
+        await world.untilPhase('n1', 'Completed');
       });
       await world.untilIdle('n1');
     });
@@ -298,7 +303,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
     await oldNodes('n1', 'n2', 'n3');
     fleet.agents.play('n1', 'stay downloading');
     await fleet.os('os-sample', { executionmode: 'serial', maxunavailable: 2 }, 'kubeos');
-    await untilPhase('n1', 'Downloading');
+    await world.untilPhase('n1', 'Downloading');
     await eventually(async () => (await labelled('serial')).join() === 'n1,n2', {
       timeoutMs: 10_000,
       what: 'the batch is labelled',
@@ -332,7 +337,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
     await fleet.makeNodes({ name: 'n1', osImage: 'KubeOS 1.0.1', otherOsImage: 'KubeOS 1.0.0' });
     fleet.agents.play('n1', 'stay rebooting');
     await fleet.os('os-back', { opstype: 'rollback', imagetype: '', osversion: 'KubeOS 1.0.0' }, 'kubeos');
-    await untilPhase('n1', 'Rebooting');
+    await world.untilPhase('n1', 'Rebooting');
     await untilAtWork('n1', { name: 'os-back', namespace: 'kubeos' });
     fleet.agents.play('n1', 'obey');
     await world.untilComplete('os-back', 'kubeos');
@@ -354,37 +359,11 @@ describe('upstream KubeOS, as its scripts see it', function () {
       .map(({ name }) => name)
       .toSorted();
 
-  const podNames = async () =>
-    (await world.fleet.client.list(PODS, { namespace: 'default' })).map(({ name }) => name);
-
-  const untilPhase = (node: string, phase: Phase) =>
-    world.fleet.untilProgress(node, `is ${phase}`, ({ status }) => status?.phase === phase);
-
-  const untilGate = (node: string, reason: string) =>
-    world.fleet.untilProgress(node, `waits: ${reason}`, ({ spec }) => spec.plan?.gate.reason === reason);
-
-  const untilEvent = (wanted: Partial<EventSeen>) =>
-    eventually(
-      async () =>
-        (await world.events()).some(event =>
-          Object.entries(wanted).every(([field, value]) =>
-            Object.entries(event).some(pair => pair[0] === field && pair[1] === value),
-          ),
-        ),
-      { timeoutMs: 10_000, what: `an Event ${JSON.stringify(wanted)}` },
-    );
-
   const untilNoInstance = (name: string) =>
     eventually(
       async () => (await world.fleet.client.get(OSINSTANCES, { name, namespace: 'default' })) === undefined,
       { timeoutMs: 20_000, what: `the OSInstance of ${name} is gone` },
     );
-
-  const letTimeBeOver = (name: string) => {
-    const gate = { since: new Date(Date.now() - 3_600_000).toISOString() };
-    const body = { spec: { plan: { gate } } };
-    return world.fleet.client.patch(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body });
-  };
 
   const untilAtWork = (name: string, namespacedname: object) =>
     eventually(
