@@ -1,7 +1,7 @@
 import type { PlanImage } from '../../api/monok8s/index.ts';
 import { StalledError } from '../../domain/errors.ts';
 import { type ClientCredentials, loadClientCredentials } from '../../tls/client-credentials.ts';
-import { hostPath } from '../host/host-path.ts';
+import { followLinks } from '../host/follow-links.ts';
 import type { StagedImage, StageRequest } from '../ports.ts';
 import { checkAddress, publicAddress } from '../transport/address.ts';
 import { FileChangedError, fetchFile } from '../transport/fetch-file.ts';
@@ -43,7 +43,8 @@ async function credentialsFor(
   image: PlanImage,
 ): Promise<ClientCredentials> {
   if (url.protocol !== 'https:') return {};
-  return loadClientCredentials(hostPath(config.hostRoot, config.certDir), image, clock.nowMs(), log);
+  const path = await followLinks(config.hostRoot, config.certDir);
+  return loadClientCredentials({ path, shown: config.certDir }, image, clock.nowMs(), log);
 }
 
 /**

@@ -22,6 +22,8 @@ export class StagingHost {
   readonly abort = new AbortController();
   parts: Partial<StagerParts> = {};
   stallMs = 60_000;
+  /** Called once, when everything has been written and nothing has been read back. */
+  whenInstalling: (() => void) | undefined;
 
   constructor(root: string) {
     this.root = root;
@@ -65,7 +67,12 @@ export class StagingHost {
       { image, slot: B, stallMs: this.stallMs },
       {
         signal: this.abort.signal,
-        onProgress: progress => this.progress.push(progress),
+        onProgress: progress => {
+          this.progress.push(progress);
+          if (progress.phase !== 'Installing') return;
+          this.whenInstalling?.();
+          this.whenInstalling = undefined;
+        },
         onRetry: reason => this.retries.push(reason),
       },
     );

@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { statfs } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { StalledError, TransientError } from '../../../domain/errors.ts';
 import { imageInvalid } from '../image-format.ts';
@@ -22,6 +23,7 @@ type Child = ChildProcessByStdio<Writable, null, Readable>;
 
 /** One run of GNU tar that unpacks what it is given. */
 export class TarRun {
+  readonly #root: string;
   readonly #child: Child;
   readonly #closed: Promise<unknown>;
   #complaint = '';
@@ -30,6 +32,7 @@ export class TarRun {
   #wake: () => void = () => undefined;
 
   private constructor(root: string, keepAttributes: boolean) {
+    this.#root = root;
     const attributes = keepAttributes ? KEEP_ATTRIBUTES : [];
     this.#child = spawn('env', [...TAR, `--directory=${root}`, ...UNPACK, ...attributes], {
       stdio: ['pipe', 'ignore', 'pipe'],
@@ -83,7 +86,7 @@ export class TarRun {
     this.#child.stdin.uncork();
     await this.#closed;
     if (this.#child.exitCode === 0) return;
-    if (this.#isFull) throw slotFull();
+    if (this.#isFull || (await isFull(this.#root))) throw slotFull();
     if (this.#child.exitCode === null)
       throw new TransientError('ExpandingInterrupted', 'the tar program was killed');
     const complaint = this.#complaint.trim();
@@ -108,6 +111,15 @@ export class TarRun {
     // It would go on to the end of the archive.
     this.#child.kill('SIGKILL');
   }
+}
+
+/** The kernel keeps some blocks to itself, so a file system is full before nothing is free. */
+const KEPT_BYTES = 1024 * 1024;
+
+/** A write that the last free block cuts short is told by no word. */
+async function isFull(root: string): Promise<boolean> {
+  const facts = await statfs(root).catch(() => undefined);
+  return facts !== undefined && (facts.bavail * facts.bsize < KEPT_BYTES || facts.ffree === 0);
 }
 
 /** The refusal of a tree that does not fit onto its slot. */
