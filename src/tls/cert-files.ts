@@ -1,10 +1,18 @@
 import { open, realpath } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { errnoOf } from '../domain/errno.ts';
 import { StalledError } from '../domain/errors.ts';
 
 /** The field of the image that names a file; messages use it. */
 export type CertField = 'caCert' | 'clientCert' | 'clientKey';
+
+/** The folder that the names of certificates mean. */
+export interface CertFolder {
+  /** As this process opens it. */
+  readonly path: string;
+  /** As it is called on the node, for messages. */
+  readonly shown: string;
+}
 
 /** A file of the certificate folder. */
 export interface CertFile {
@@ -26,19 +34,20 @@ export const isPlainFileName = (name: string): boolean =>
  * Reads a file of the certificate folder.
  * @throws StalledError `CertificateInvalid` if the name leaves the folder or the file cannot be read
  */
-export async function readCertFile(certDir: string, field: CertField, name: string): Promise<CertFile> {
+export async function readCertFile(folder: CertFolder, field: CertField, name: string): Promise<CertFile> {
   if (!isPlainFileName(name)) {
-    throw certificateInvalid(`${field} ${JSON.stringify(name)} must be a plain file name in ${certDir}`);
+    throw certificateInvalid(`${field} ${JSON.stringify(name)} must be a plain file name in ${folder.shown}`);
   }
-  const path = join(certDir, name);
+  const path = join(folder.path, name);
   try {
-    const [real, folder] = [await realpath(path), await realpath(certDir)];
+    const [real, dir] = [await realpath(path), await realpath(folder.path)];
     // Kubernetes mounts files as links within their folder; a link out of it is somebody's trick.
-    if (!real.startsWith(folder + sep)) throw certificateInvalid(`${field} ${name} leads out of ${certDir}`);
+    if (!real.startsWith(dir + sep))
+      throw certificateInvalid(`${field} ${name} leads out of ${folder.shown}`);
     return { field, name, ...(await readSmall(real)) };
   } catch (cause) {
     if (cause instanceof StalledError) throw cause;
-    throw certificateInvalid(`${field} ${name} ${unreadable(cause)} ${certDir} on the node`, cause);
+    throw certificateInvalid(`${field} ${name} ${unreadable(cause)} ${folder.shown} on the node`, cause);
   }
 }
 
@@ -46,7 +55,7 @@ async function readSmall(path: string): Promise<Pick<CertFile, 'bytes' | 'isWorl
   const handle = await open(path, 'r');
   try {
     const { mode, size } = await handle.stat();
-    if (size > MAX_BYTES) throw certificateInvalid(`${path} is too large for a certificate`);
+    if (size > MAX_BYTES) throw certificateInvalid(`${basename(path)} is too large for a certificate`);
     return { bytes: await handle.readFile(), isWorldReadable: (mode & 0o004) !== 0 };
   } finally {
     await handle.close();

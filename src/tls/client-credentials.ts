@@ -1,5 +1,11 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { type CertField, type CertFile, certificateInvalid, readCertFile } from './cert-files.ts';
+import {
+  type CertField,
+  type CertFile,
+  type CertFolder,
+  certificateInvalid,
+  readCertFile,
+} from './cert-files.ts';
 import { contentOf, isNotForClients, parseBundle, parseKey, validityProblem } from './pem.ts';
 
 /** The certificate files that an image names. */
@@ -27,20 +33,20 @@ export interface CredentialsLog {
  * @throws StalledError `CertificateInvalid`: not there, unreadable, expired, not yet valid, key of another certificate
  */
 export async function loadClientCredentials(
-  certDir: string,
+  folder: CertFolder,
   names: CertNames,
   nowMs: number,
   log?: CredentialsLog,
 ): Promise<ClientCredentials> {
   assertComplete(names);
   const { caCert, clientCert, clientKey } = names;
-  const ca = caCert ? await readCertificates(certDir, 'caCert', caCert) : undefined;
+  const ca = caCert ? await readCertificates(folder, 'caCert', caCert) : undefined;
   if (ca) assertSomeValid(ca, nowMs);
   const trusted = ca === undefined ? {} : { ca: ca.pem };
   if (!clientCert || !clientKey) return trusted;
-  const cert = await readCertificates(certDir, 'clientCert', clientCert);
+  const cert = await readCertificates(folder, 'clientCert', clientCert);
   assertFirstValid(cert, nowMs);
-  const file = await readCertFile(certDir, 'clientKey', clientKey);
+  const file = await readCertFile(folder, 'clientKey', clientKey);
   assertBelongs(cert, keyIn(file), clientKey);
   if (file.isWorldReadable)
     log?.warn('private key can be read by everybody on the node: chmod 600', {
@@ -76,8 +82,8 @@ function assertComplete(names: CertNames): void {
   throw certificateInvalid(`${why} ${wanted.join(', ')}, but ${missing.join(', ')} is missing`);
 }
 
-async function readCertificates(certDir: string, field: CertField, name: string): Promise<Bundle> {
-  const file = await readCertFile(certDir, field, name);
+async function readCertificates(folder: CertFolder, field: CertField, name: string): Promise<Bundle> {
+  const file = await readCertFile(folder, field, name);
   const what = `${field} ${name}`;
   assertPem(file, 'certificate');
   const pem = file.bytes.toString('utf8');

@@ -82,7 +82,8 @@ describe('client credentials', () => {
       warnings.push(`${file}: ${message}`),
   };
   beforeEach(() => void warnings.splice(0));
-  const load = (names: CertNames) => loadClientCredentials(dir, names, Date.now(), log);
+  const load = (names: CertNames) =>
+    loadClientCredentials({ path: dir, shown: '/certs' }, names, Date.now(), log);
 
   it('needs nothing where nothing is named', async () => expect(await load({})).to.deep.equal({}));
 
@@ -134,7 +135,11 @@ describe('client credentials', () => {
     { what: 'the folder itself', names: { caCert: '.' }, says: 'plain file name' },
     { what: 'a folder', names: { caCert: 'folder' }, says: 'is a folder' },
     { what: 'a link to nowhere', names: { caCert: 'nowhere.crt' }, says: 'is not there' },
-    { what: 'a file that is not there', names: { caCert: 'none.crt' }, says: 'is not there' },
+    {
+      what: 'a file that is not there',
+      names: { caCert: 'none.crt' },
+      says: 'is not there: put it into /certs on the node',
+    },
     { what: 'an empty file', names: { caCert: 'empty.crt' }, says: 'is empty' },
     { what: 'a file without end', names: { caCert: 'huge.crt' }, says: 'too large' },
     { what: 'a text', names: { caCert: 'text.crt' }, says: 'no certificate' },

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { PlanImage } from '../../src/api/monok8s/index.ts';
@@ -112,6 +112,14 @@ describe('certificates, against a real server', function () {
       imageAt(open, { flagSafe: true, mtls: true, caCert: 'nowhere.crt', clientCert: '../x', clientKey: '' }),
     );
     expect(staged.checksum).to.equal(image.checksum);
+  });
+
+  it('the folder may be a link of the host, which leads from the root of the host', async () => {
+    await rename(join(host.root, 'etc/KubeOS/certs'), join(host.root, 'certs'));
+    await symlink('/certs', join(host.root, 'etc/KubeOS/certs'));
+    expect((await host.stage(imageAt(await demanding(), mtls))).checksum).to.equal(image.checksum);
+    const { message } = await host.refusal(imageAt(await demanding(), { ...mtls, caCert: 'none.crt' }));
+    expect(message).to.contain('/etc/KubeOS/certs on the node').and.not.to.contain(host.root);
   });
 
   it('a key that everybody may read is told of in the log, by name and without its text', async () => {

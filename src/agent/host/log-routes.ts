@@ -1,8 +1,7 @@
-import { readlink, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { TransientError } from '../../domain/errors.ts';
-import { hostPath } from './host-path.ts';
+import { followLinks } from './follow-links.ts';
 import { run } from './run.ts';
 
 /** A way to the host's system logger. */
@@ -24,9 +23,9 @@ const CONNECT_TIMEOUT_MS = 1_000;
  * @throws whatever keeps one that is there from being used
  */
 export async function openLogRoute(hostRoot: string, identifier: string): Promise<LogRoute | undefined> {
-  const journal = hostPath(hostRoot, JOURNAL);
+  const journal = await followLinks(hostRoot, JOURNAL);
   if (await isSocket(journal)) return openJournal(journal, identifier);
-  const syslog = await followLink(hostRoot, SYSLOG);
+  const syslog = await followLinks(hostRoot, SYSLOG);
   return (await isSocket(syslog)) ? loggerAt(syslog, identifier) : undefined;
 }
 
@@ -35,13 +34,6 @@ const isSocket = (path: string): Promise<boolean> =>
     found => found.isSocket(),
     () => false,
   );
-
-/** An absolute link leads from the host's root, not from that of this process. */
-async function followLink(hostRoot: string, path: string): Promise<string> {
-  const target = await readlink(hostPath(hostRoot, path)).catch(() => undefined);
-  if (target === undefined) return hostPath(hostRoot, path);
-  return hostPath(hostRoot, target.startsWith('/') ? target : join(path, '..', target));
-}
 
 /**
  * A stream to journald.

@@ -1,9 +1,6 @@
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { errnoOf } from '../../../domain/errno.ts';
-import { TransientError } from '../../../domain/errors.ts';
-
-const MAX_LINKS = 40;
+import { followLinks } from '../../host/follow-links.ts';
 
 /** Files of the host, whose root this process may see mounted elsewhere. Paths are as this process opens them. */
 export interface HostFiles {
@@ -20,7 +17,7 @@ export interface HostFiles {
 export function createHostFiles(hostRoot: string): HostFiles {
   const isBelow = (path: string) => hostRoot !== '/' && path.startsWith(`${hostRoot}/`);
   const real = async (path: string) =>
-    isBelow(path) ? resolve(hostRoot, path.slice(hostRoot.length)) : path;
+    isBelow(path) ? followLinks(hostRoot, path.slice(hostRoot.length)) : path;
   return {
     readText: async path => readFile(await real(path), 'utf8'),
     readNames: async dir => {
@@ -38,24 +35,3 @@ export function createHostFiles(hostRoot: string): HostFiles {
 
 /** Tells whether the system says that there is no such file. */
 export const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes(errnoOf(error));
-
-/** Follows links as they are meant on the host. */
-async function resolve(root: string, path: string): Promise<string> {
-  const split = (text: string) => text.split('/').filter(part => part !== '' && part !== '.');
-  let [at, rest, links]: [string[], string[], number] = [[], split(path), 0];
-  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    if (name === '..') {
-      at.pop();
-      continue;
-    }
-    const target = await readlink(join(root, ...at, name)).catch(() => undefined);
-    if (target === undefined) {
-      at.push(name);
-      continue;
-    }
-    if (++links > MAX_LINKS) throw new TransientError('DownloadFailed', `${path} leads from link to link`);
-    if (isAbsolute(target)) at = [];
-    rest = [...split(target), ...rest];
-  }
-  return join(root, ...at);
-}
