@@ -28,11 +28,12 @@ export async function deleteStrayInstance(
   { client, signal, log }: ControllerContext,
   name: string,
 ): Promise<void> {
-  // A cache may lag behind: asks the API server itself before anything is thrown away.
-  if ((await client.get(NODES, { name }, { signal })) !== undefined) return;
   const ref = { name, namespace: OSINSTANCE_NAMESPACE };
   const instance = await client.get(OSINSTANCES, ref, { signal });
   if (instance?.metadata.labels?.[OSINSTANCE_NODE_LABEL] !== name) return;
+  // A cache may lag behind: asks the API server itself before anything is thrown away. The node last, as one of the same
+  // name may be joining: what was found before is not its instance.
+  if ((await client.get(NODES, { name }, { signal })) !== undefined) return;
   await client.delete(OSINSTANCES, { ...ref, uid: instance.metadata.uid }, { signal });
   log.info('OSInstance of a node that is gone removed', { node: name });
 }
