@@ -3,12 +3,14 @@
 import '../tools/lib/system-path.mjs';
 import { readAgentOptions } from './agent-options.ts';
 import { measureInstalls } from './installs.ts';
+import { measureLargeFleet } from './large-fleet.ts';
 import { measureFleet } from './rollout.ts';
 import { printTable, type Row } from './table.ts';
 
 const PARTS: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<Row[]>>> = {
   install: measureInstalls,
   fleet: measureFleet,
+  'large-fleet': measureLargeFleet,
 };
 
 const NOTES = `

@@ -53,22 +53,44 @@ export async function startFleet(stack: AsyncDisposableStack): Promise<Fleet> {
   return { cluster, controller, nodes, auditFile, image, imageUrl };
 }
 
-/** Upgrades all nodes, one after the other. Resolves to the highest memory of any agent until its node rebooted. */
-export async function upgradeAll({
-  cluster,
-  nodes,
-  image,
-  imageUrl,
-}: Fleet): Promise<{ agentPeakMiB: number }> {
-  const file = join(cluster.dir, 'upgrade.yaml');
-  await writeFile(file, requestText(image, imageUrl));
+/** Upgrades all nodes by an OSUpgrade, one after the other. */
+export const upgradeAll = (fleet: Fleet): Promise<{ agentPeakMiB: number }> =>
+  complete(fleet, 'osupgrade', requestText(fleet));
+
+/** Boots the other slot of all nodes by an OS. */
+export const rollBackAll = (fleet: Fleet): Promise<{ agentPeakMiB: number }> =>
+  complete(
+    fleet,
+    'os',
+    osText(`opstype: rollback, imagetype: "", osversion: Demo OS ${OLD_VERSION.slice(1)}`),
+  );
+
+/** Upgrades all nodes by an OS. */
+export const upgradeAllByOS = (fleet: Fleet): Promise<{ agentPeakMiB: number }> => {
+  const { image, imageUrl } = fleet;
+  const from = `imageurl: "${imageUrl}", flagSafe: true, checksum: "${image.checksum}"`;
+  return complete(
+    fleet,
+    'os',
+    osText(`opstype: upgrade, imagetype: disk, osversion: Demo OS ${image.version.slice(1)}, ${from}`),
+  );
+};
+
+/** Applies a request and waits for its end. Resolves to the highest memory of any agent until its node rebooted. */
+async function complete(
+  { cluster, nodes }: Fleet,
+  kind: 'os' | 'osupgrade',
+  text: string,
+): Promise<{ agentPeakMiB: number }> {
+  const file = join(cluster.dir, 'request.yaml');
+  await writeFile(file, text);
   await cluster.kubectl(['apply', '-f', file]);
   const endMs = performance.now() + ROLLOUT_TIMEOUT_MS;
   let agentPeakMiB = 0;
   for (let turn = 0; performance.now() < endMs; turn++) {
     for (const { agent } of nodes) agentPeakMiB = Math.max(agentPeakMiB, peakOf(agent.pid));
     await delay(100);
-    if (turn % 20 === 19 && (await isComplete(cluster))) return { agentPeakMiB };
+    if (turn % 20 === 19 && (await isComplete(cluster, kind))) return { agentPeakMiB };
   }
   throw new Error(`the rollout has not ended after ${ROLLOUT_TIMEOUT_MS / 1000} s`);
 }
@@ -82,12 +104,22 @@ function peakOf(pid: number | undefined): number {
   }
 }
 
-async function isComplete(cluster: Cluster): Promise<boolean> {
-  const path = 'jsonpath={.status.conditions[?(@.type=="Complete")].status}';
-  return (await cluster.kubectl(['get', 'osupgrade', 'bench', '-o', path])).stdout === 'True';
+/** By the status of the generation that was applied last. */
+async function isComplete(cluster: Cluster, kind: string): Promise<boolean> {
+  const seen = '{.metadata.generation} {.status.observedGeneration}';
+  const path = `jsonpath=${seen} {.status.conditions[?(@.type=="Complete")].status}`;
+  const { stdout } = await cluster.kubectl(['get', kind, 'bench', '-o', path]);
+  const [generation, observed, isTrue] = stdout.split(' ');
+  return generation === observed && isTrue === 'True';
 }
 
-const requestText = (image: Image, imageUrl: string): string => `apiVersion: monok8s.io/v1alpha1
+const osText = (spec: string): string => `apiVersion: upgrade.openeuler.org/v1alpha1
+kind: OS
+metadata: { name: bench }
+spec: { ${spec}, maxunavailable: ${NODES.length} }
+`;
+
+const requestText = ({ image, imageUrl }: Fleet): string => `apiVersion: monok8s.io/v1alpha1
 kind: OSUpgrade
 metadata: { name: bench }
 spec:

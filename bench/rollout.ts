@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { readAgentOptions } from './agent-options.ts';
 import { type Call, isWrite, readCalls } from './audit.ts';
-import { type Fleet, startFleet, upgradeAll } from './fleet.ts';
+import { type Fleet, rollBackAll, startFleet, upgradeAll, upgradeAllByOS } from './fleet.ts';
 import { median, memoryOf } from './measure.ts';
 import { type Row, say } from './table.ts';
 
@@ -25,8 +25,35 @@ export async function measureFleet(stack: AsyncDisposableStack): Promise<Row[]> 
     figure: `${agentPeakMiB.toFixed(0)} MiB`,
     detail: `limit of the DaemonSet: ${readAgentOptions().memoryLimit}B`,
   };
-  return [...idle, peak, ...writeRows(calls, fleet.nodes.length), ...delayRows(calls)];
+  const rows = [...idle, peak, ...writeRows(calls, fleet.nodes.length), ...delayRows(calls)];
+  return [...rows, ...(await measureOS(fleet))];
 }
+
+/** The same image by the other API, all nodes at once. */
+async function measureOS(fleet: Fleet): Promise<Row[]> {
+  say('rolling all nodes back, then upgrading them, both by an OS');
+  await rollBackAll(fleet);
+  const before = (await readCalls(fleet.auditFile)).length;
+  await upgradeAllByOS(fleet);
+  await delay(SETTLE_MS);
+  const calls = (await readCalls(fleet.auditFile)).slice(before);
+  return ['os-controller', 'node-agent'].map(user => {
+    const own = ofUser(calls, user).filter(({ verb }) => verb !== 'watch');
+    const perNode = (some: readonly Call[]): string => (some.length / fleet.nodes.length).toFixed(1);
+    const events = own.filter(({ resource }) => resource === 'events');
+    const reads = own.filter(call => !isWrite(call));
+    return {
+      what: `OS: ${user}, writes and reads for each node`,
+      figure: `${perNode(own.filter(call => isWrite(call) && !events.includes(call)))} + ${perNode(reads)}`,
+      detail: `Events ${perNode(events)} more; reads: ${kindsOf(reads)}`,
+    };
+  });
+}
+
+const kindsOf = (calls: readonly Call[]): string =>
+  [...Map.groupBy(calls, ({ verb, resource }) => `${verb} ${resource}`)]
+    .map(([kind, some]) => `${some.length} ${kind}`)
+    .join(', ');
 
 async function measureIdle({ controller, nodes, auditFile }: Fleet): Promise<Row[]> {
   say('an idle minute');
