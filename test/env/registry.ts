@@ -18,6 +18,8 @@ export interface RegistryOptions {
   readonly tls?: boolean;
   /** `password` is HTTP Basic; `token` has a token server of its own. Default: everybody may push and pull. */
   readonly auth?: 'none' | 'password' | 'token';
+  /** With `tls`: clients must show a certificate that `authority` issued. */
+  readonly clientCertificates?: boolean;
   /** How long tokens count. Default 300. */
   readonly tokenSeconds?: number;
   /** With `token`: who does not log in may pull. */
@@ -79,7 +81,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
       : undefined;
   const { daemon, port } = await startProgram({ dir, options, authority, tokens });
   const host = `127.0.0.1:${port}`;
-  const agent = new Agent({ connect: options.tls ? { ca: authority?.certificatePem } : {} });
+  const agent = new Agent({ connect: options.tls ? ownTls(authority) : {} });
   const url = `${options.tls ? 'https' : 'http'}://${host}`;
   const basic = Buffer.from(`${REGISTRY_USER}:${REGISTRY_PASSWORD}`).toString('base64');
   const authorization = (repository: string): string | undefined => {
@@ -131,14 +133,26 @@ async function startProgram(setup: Setup): Promise<{ daemon: Daemon; port: numbe
       cwd: setup.dir,
       logFile: join(setup.dir, 'registry.log'),
     });
-    if (await answers(daemon, `${setup.options.tls ? 'https' : 'http'}://127.0.0.1:${port}/v2/`))
+    if (
+      await answers(
+        daemon,
+        setup.authority,
+        `${setup.options.tls ? 'https' : 'http'}://127.0.0.1:${port}/v2/`,
+      )
+    )
       return { daemon, port };
     if (attempt === 3) throw new Error(`docker-registry does not start: ${daemon.logTail()}`);
   }
 }
 
-async function answers(daemon: Daemon, url: string): Promise<boolean> {
-  const agent = new Agent({ connect: { rejectUnauthorized: false } });
+/** How we connect ourselves: with a certificate, in case it is asked for. */
+function ownTls(authority: Authority | undefined) {
+  const { certificatePem: cert, keyPem: key } = authority?.issue({ commonName: 'tests' }) ?? {};
+  return { ca: authority?.certificatePem, cert, key };
+}
+
+async function answers(daemon: Daemon, authority: Authority | undefined, url: string): Promise<boolean> {
+  const agent = new Agent({ connect: ownTls(authority) });
   try {
     return await eventually(
       async () => {
@@ -179,7 +193,13 @@ function settings({ dir, options, authority, tokens }: Setup, port: number): obj
     http: {
       addr: `127.0.0.1:${port}`,
       ...(own !== undefined && {
-        tls: { certificate: file('server.crt', own.certificatePem), key: file('server.key', own.keyPem) },
+        tls: {
+          certificate: file('server.crt', own.certificatePem),
+          key: file('server.key', own.keyPem),
+          ...(options.clientCertificates && {
+            clientcas: [file('clients.crt', authority?.certificatePem ?? '')],
+          }),
+        },
       }),
     },
     // So that a test can push an image with foreign layers.

@@ -205,6 +205,26 @@ describe('the certificates of a registry', () => {
     expect(await puller.ending(reference)).to.equal('pulled');
   });
 
+  it('are shown by the node where the registry wants one', async () => {
+    const closed = await startRegistry({ tls: true, clientCertificates: true });
+    try {
+      await pushImage(closed, { repository: 'os', tag: 'v1', platforms: [{ layers: [{ tar: TAR }] }] });
+      const folder = `${CERTS}/${closed.host}`;
+      puller.write(`${folder}/ca.crt`, closed.authority?.certificatePem ?? '');
+      expect(await puller.ending(`${closed.host}/os:v1`)).to.match(/^CertificateInvalid: .*client\.cert/);
+      const own = closed.authority?.issue({ commonName: 'node' });
+      puller.write(`${folder}/client.cert`, own?.certificatePem ?? '');
+      puller.write(`${folder}/client.key`, own?.keyPem ?? '');
+      expect(await puller.ending(`${closed.host}/os:v1`)).to.equal('pulled');
+      for (const name of ['client.cert', 'client.key']) puller.write(`${folder}/${name}`, '');
+      puller.write(`${folder}/both.pem`, `${own?.certificatePem}${own?.keyPem}`);
+      puller.write(`${folder}/hosts.toml`, 'client = "both.pem"');
+      expect(await puller.ending(`${closed.host}/os:v1`)).to.equal('pulled');
+    } finally {
+      await closed.stop();
+    }
+  });
+
   it('are wanted: no plain http after a certificate that is wrong', async () => {
     const plain = await startRegistry();
     try {
