@@ -63,6 +63,18 @@ describe('config', () => {
       expect(role).not.to.have.property('rules');
     });
 
+  it('no role adds itself to one that people have: who may write a request owns the nodes', async () => {
+    for (const program of ['agent', 'controller'])
+      for (const { kind, metadata, aggregationRule } of await readObjects(`rbac/${program}.yaml`)) {
+        const labels = Object.keys(metadata.labels ?? {});
+        expect(
+          labels.filter(label => label.includes('aggregate')),
+          `${kind} ${metadata.name}`,
+        ).to.deep.equal([]);
+        expect(aggregationRule).to.equal(undefined);
+      }
+  });
+
   it('samples: the catalog entry that the sample asks for can be installed', async () => {
     const [upgrade] = await readObjects('samples/osupgrade.yaml');
     expect(resolveImage(parseCatalog(upgrade.spec.catalog.inline), upgrade.spec.version).version).to.equal(

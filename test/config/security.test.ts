@@ -41,6 +41,13 @@ const upgrade = {
   spec: { version: 'stable', catalog: { inline: 'images: []' } },
 };
 
+const os = {
+  apiVersion: 'upgrade.openeuler.org/v1alpha1',
+  kind: 'OS',
+  metadata: { name: 'os-sample', namespace: 'default' },
+  spec: { opstype: 'rollback', osversion: 'KubeOS 1.0.0', maxunavailable: 1 },
+};
+
 const event = (name: string, instance: string) => ({
   apiVersion: 'v1',
   kind: 'Event',
@@ -113,6 +120,23 @@ const AGENT_OF_N1: readonly Attempt[] = [
   create(instance('n1', { name: 'n4' }), 'creates an OSInstance of another name', NOT_MINE),
   create(progress('n1', 'mine'), 'creates a progress object', BY_RBAC),
   create(upgrade, 'creates a request', BY_RBAC),
+  create(
+    { ...os, metadata: { ...os.metadata, name: 'mine' } },
+    'creates an OS, which would own the nodes',
+    BY_RBAC,
+  ),
+  {
+    name: 'changes an OS',
+    args: patch('os', 'os-sample', { spec: { osversion: 'KubeOS 0.1' } }),
+    refusal: BY_RBAC,
+  },
+  {
+    name: 'judges an OS',
+    args: patch('os', 'os-sample', { status: { phase: 'Accepted' } }, '--subresource=status'),
+    refusal: BY_RBAC,
+  },
+  { name: 'reads the OS objects', args: ['get', 'os', '--all-namespaces'], refusal: BY_RBAC },
+  { name: 'deletes an OS', args: ['delete', 'os', 'os-sample'], refusal: BY_RBAC },
   {
     name: 'changes the plan of its own progress object',
     args: patch('osupgradeprogress', 'progress-n1', { spec: { retryNonce: 'x' } }),
@@ -131,6 +155,11 @@ const AGENT_OF_N1: readonly Attempt[] = [
   {
     name: 'changes the spec of its own OSInstance',
     args: patch('osinstance', 'n1', { spec: { nodestatus: 'upgrade' } }),
+    refusal: BY_RBAC,
+  },
+  {
+    name: "changes the spec of n2's OSInstance",
+    args: patch('osinstance', 'n2', { spec: { nodestatus: 'upgrade' } }),
     refusal: BY_RBAC,
   },
   { name: "deletes n2's OSInstance", args: ['delete', 'osinstance', 'n2'], refusal: BY_RBAC },
@@ -184,6 +213,27 @@ const AGENT_WITH_EVERY_RIGHT: readonly Attempt[] = [
   },
   create(progress('n1', 'mine'), 'creates a progress object', NOT_FOR_AGENTS),
   create(upgrade, 'creates a request', NOT_FOR_AGENTS),
+  create({ ...os, metadata: { ...os.metadata, name: 'mine' } }, 'creates an OS', NOT_FOR_AGENTS),
+  {
+    name: 'changes an OS',
+    args: patch('os', 'os-sample', { spec: { osversion: 'KubeOS 0.1' } }),
+    refusal: NOT_FOR_AGENTS,
+  },
+  {
+    name: 'judges an OS',
+    args: patch('os', 'os-sample', { status: { phase: 'Accepted' } }, '--subresource=status'),
+    refusal: NOT_FOR_AGENTS,
+  },
+  {
+    name: 'changes the spec of its own OSInstance',
+    args: patch('osinstance', 'n1', { spec: { nodestatus: 'upgrade' } }),
+    refusal: NOT_FOR_AGENTS,
+  },
+  {
+    name: "changes the spec of n2's OSInstance",
+    args: patch('osinstance', 'n2', { spec: { nodestatus: 'upgrade' } }),
+    refusal: NOT_FOR_AGENTS,
+  },
   {
     name: 'changes the plan of its own progress object',
     args: patch('osupgradeprogress', 'progress-n1', { spec: { retryNonce: 'x' } }),
@@ -249,7 +299,7 @@ describe('what a stolen credential is good for', function () {
   const kubeconfigs = new Map<string, string>();
 
   before(async () => {
-    cluster = await startCluster({ name: 'security', controllerManager: false, scheduler: false });
+    cluster = await startCluster({ name: 'security', scheduler: false, nodeMonitorGraceSeconds: 3600 });
     await cluster.installTwinslot();
     const objects = ['n1', 'n2', 'n5'].flatMap(name => [node(name), agentPod(name)]);
     const lease = {
@@ -263,6 +313,7 @@ describe('what a stolen credential is good for', function () {
       instance('n2'),
       event('of-n2', 'n2'),
       upgrade,
+      os,
       lease,
     );
     await cluster.kubectl(['create', '--filename=-'], { stdin });
@@ -328,6 +379,14 @@ describe('what a stolen credential is good for', function () {
   });
 
   describe('the controller', () => {
+    const may = [
+      'create pods --subresource=eviction --all-namespaces',
+      'list os --all-namespaces',
+      'patch os --subresource=status --all-namespaces',
+      'create events --namespace=kube-system',
+      'patch osinstances --namespace=default',
+      'delete osinstances --namespace=default',
+    ];
     const mayNot = [
       'get secrets',
       'get configmaps',
@@ -338,17 +397,51 @@ describe('what a stolen credential is good for', function () {
       'patch nodes --subresource=status',
       'patch osupgrades',
       'delete osupgrades',
+      ...['create', 'update', 'patch', 'delete'].map(verb => `${verb} os`),
+      'update os --subresource=status',
+      'get osinstances',
       'patch osinstances',
+      'delete osinstances',
+      'get events',
+      'delete events',
       'create clusterrolebindings',
       'create serviceaccounts --subresource=token',
+    ].map(what => `${what} --all-namespaces`);
+    const mayNotInDefault = [
+      'create osinstances --namespace=default',
+      'patch osinstances --subresource=status --namespace=default',
     ];
-    const canI = async (what: string) => {
-      const args = ['auth', 'can-i', ...what.split(' '), '--all-namespaces'];
-      const as = '--as=system:serviceaccount:mono-system:os-controller';
-      return (await cluster.kubectl([...args, as], { allowFailure: true })).stdout.trim();
-    };
-    it('may evict', async () => expect(await canI('create pods --subresource=eviction')).to.equal('yes'));
-    for (const what of mayNot) it(`may not ${what}`, async () => expect(await canI(what)).to.equal('no'));
+    const canI = (what: string) => canDo(what, 'system:serviceaccount:mono-system:os-controller');
+    for (const what of may) it(`may ${what}`, async () => expect(await canI(what)).to.equal('yes'));
+    for (const what of [...mayNot, ...mayNotInDefault])
+      it(`may not ${what}`, async () => expect(await canI(what)).to.equal('no'));
+  });
+
+  const canDo = async (what: string, user: string) => {
+    const args = ['auth', 'can-i', ...what.split(' '), `--as=${user}`];
+    return (await cluster.kubectl(args, { allowFailure: true })).stdout.trim();
+  };
+
+  describe('whoever has one of the roles for everybody: view, edit, admin', () => {
+    before(async () => {
+      for (const role of ['view', 'edit', 'admin'])
+        await cluster.kubectl([
+          ...['create', 'rolebinding', role, `--clusterrole=${role}`, `--user=${role}-user`],
+          '--namespace=default',
+        ]);
+    });
+
+    it('has got it', () =>
+      eventually(async () => (await canDo('create pods', 'admin-user')) === 'yes', {
+        timeoutMs: 10_000,
+        what: 'an admin may create pods',
+      }));
+    for (const role of ['view', 'edit', 'admin'])
+      for (const kind of ['os', 'osinstances', 'osupgrades', 'osupgradeprogresses'])
+        it(`${role}: may neither write nor read ${kind}`, async () => {
+          for (const verb of ['create', 'patch', 'delete', 'get'])
+            expect(await canDo(`${verb} ${kind}`, `${role}-user`), verb).to.equal('no');
+        });
   });
 
   it('an administrator is not concerned', async () => {
