@@ -4,10 +4,10 @@ import { checkRedirect, publicAddress } from '../address.ts';
 import { isBusyStatus, ServerBusyError } from '../failures.ts';
 import { discard, type HttpAnswer } from '../http-client.ts';
 import { retryAfterMs } from '../validators.ts';
-import { createAuthorizer } from './authorizer.ts';
+import { type Authorizer, createAuthorizer } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
 import type { CredentialStore } from './credentials.ts';
-import { createConnections } from './endpoint-connections.ts';
+import { createConnections, type EndpointConnections } from './endpoint-connections.ts';
 import type { Endpoint } from './endpoints.ts';
 import { createTokenSource } from './tokens.ts';
 
@@ -43,76 +43,91 @@ interface FollowedAnswer extends HttpAnswer {
 }
 
 /** Connects only when it is asked for something. */
-export function createEndpointClient(parts: EndpointClientParts): EndpointClient {
-  const { repository, credentials, silenceMs } = parts;
-  let { endpoint } = parts;
-  let connections = createConnections(endpoint, silenceMs);
-  const authorizer = createAuthorizer(credentials.find(endpoint.base.host, repository), (...args) =>
-    createTokenSource({ connections, base: () => endpoint.base, repository })(...args),
-  );
+export const createEndpointClient = (parts: EndpointClientParts): EndpointClient => new Client(parts);
 
-  const follow = async (
-    path: string,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<FollowedAnswer> => {
-    const { base, mirrorOf } = endpoint;
-    let at = new URL(base);
-    at.pathname = `${base.pathname.replace(/\/$/, '')}/${repository}/${path}`;
-    if (mirrorOf !== undefined) at.searchParams.set('ns', mirrorOf);
-    const authorization = authorizer.header();
+class Client implements EndpointClient {
+  endpoint: Endpoint;
+  readonly name: string;
+  readonly #parts: EndpointClientParts;
+  readonly #authorizer: Authorizer;
+  #connections: EndpointConnections;
+
+  constructor(parts: EndpointClientParts) {
+    const { endpoint, repository, credentials, silenceMs } = parts;
+    this.#parts = parts;
+    this.endpoint = endpoint;
+    this.name = endpoint.base.host;
+    this.#connections = createConnections(endpoint, silenceMs);
+    const getToken = createTokenSource({
+      connections: () => this.#connections,
+      base: () => this.endpoint.base,
+      repository,
+    });
+    this.#authorizer = createAuthorizer(credentials.find(this.name, repository), getToken);
+  }
+
+  async get(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<HttpAnswer> {
+    const attempts = this.#authorizer.attempts();
+    for (;;) {
+      const { isOwn, ...answer } = await this.#withFallback(() => this.#follow(path, headers, signal));
+      const { statusCode, headers: answered } = answer.response;
+      if ([200, 206, 416].includes(statusCode)) return answer;
+      await discard(answer.response);
+      if (statusCode !== 401 && statusCode !== 403) throw classifyAnswer(answer.response, answer.where);
+      // Somebody else's challenge: to answer it would give the registry's password away.
+      if (!isOwn)
+        throw new TransientError(
+          'DownloadFailed',
+          `${answer.where} answers HTTP ${statusCode} after a redirect`,
+        );
+      if (!(await attempts.next(parseChallenges(answered['www-authenticate']), signal)))
+        throw denied(answer, this.#parts.credentials.files);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+
+  async #follow(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<FollowedAnswer> {
+    const { base } = this.endpoint;
+    const authorization = this.#authorizer.header();
+    let at = this.#addressOf(path);
     for (let followed = 0; ; followed++) {
-      const shown = connections.isOwn(at) && authorization !== undefined ? { authorization } : {};
-      const response = await connections.send(at, { headers: { ...headers, ...shown }, signal });
+      const isOwn = this.#connections.isOwn(at);
+      const shown = isOwn && authorization !== undefined ? { authorization } : {};
+      const response = await this.#connections.send(at, { headers: { ...headers, ...shown }, signal });
       const { location } = response.headers;
       if (!REDIRECTS.includes(response.statusCode) || typeof location !== 'string')
-        return { response, where: publicAddress(at), isOwn: connections.isOwn(at) };
+        return { response, where: publicAddress(at), isOwn };
       await discard(response);
-      at = checkRedirect(at, location, followed, endpoint.base.protocol === 'http:');
+      at = checkRedirect(at, location, followed, base.protocol === 'http:');
     }
-  };
+  }
+
+  #addressOf(path: string): URL {
+    const { base, mirrorOf } = this.endpoint;
+    const url = new URL(base);
+    url.pathname = `${base.pathname.replace(/\/$/, '')}/${this.#parts.repository}/${path}`;
+    if (mirrorOf !== undefined) url.searchParams.set('ns', mirrorOf);
+    return url;
+  }
 
   /** A registry on this machine may be without TLS, as one on a developer's is. */
-  const withFallback = async (ask: () => Promise<FollowedAnswer>): Promise<FollowedAnswer> => {
+  async #withFallback(ask: () => Promise<FollowedAnswer>): Promise<FollowedAnswer> {
     try {
       return await ask();
     } catch (error) {
       const speaksNoTls = error instanceof StalledError && error.reason === 'AddressUnsupported';
-      if (!speaksNoTls || !endpoint.mayFallBack) throw error;
-      const base = new URL(endpoint.base);
+      if (!speaksNoTls || !this.endpoint.mayFallBack) throw error;
+      const base = new URL(this.endpoint.base);
       base.protocol = 'http:';
-      await connections.close();
-      endpoint = { ...endpoint, base, mayFallBack: false };
-      connections = createConnections(endpoint, silenceMs);
+      await this.#connections.close();
+      this.endpoint = { ...this.endpoint, base, mayFallBack: false };
+      this.#connections = createConnections(this.endpoint, this.#parts.silenceMs);
       return ask();
     }
-  };
-
-  return {
-    get endpoint() {
-      return endpoint;
-    },
-    name: endpoint.base.host,
-    get: async (path, headers, signal) => {
-      const attempts = authorizer.attempts();
-      for (;;) {
-        const answer = await withFallback(() => follow(path, headers, signal));
-        const { statusCode, headers: answered } = answer.response;
-        if ([200, 206, 416].includes(statusCode)) return answer;
-        await discard(answer.response);
-        if (statusCode !== 401 && statusCode !== 403) throw classifyAnswer(answer.response, answer.where);
-        // Somebody else's challenge: to answer it would give the registry's password away.
-        if (!answer.isOwn)
-          throw new TransientError(
-            'DownloadFailed',
-            `${answer.where} answers HTTP ${statusCode} after a redirect`,
-          );
-        if (!(await attempts.next(parseChallenges(answered['www-authenticate']), signal)))
-          throw denied(answer, credentials.files);
-      }
-    },
-    close: () => connections.close(),
-  };
+  }
 }
 
 /** What an answer without content means. */

@@ -17,8 +17,8 @@ const Answer = z.looseObject({ token: z.string().optional(), access_token: z.str
 
 /** Who asks for tokens, and for what. */
 export interface TokenParts {
-  readonly connections: EndpointConnections;
-  /** The registry's address as it is used now. */
+  /** Those in use now, and the address of the registry. */
+  connections(): EndpointConnections;
   base(): URL;
   readonly repository: string;
 }
@@ -35,7 +35,7 @@ export const createTokenSource =
     const service = challenge.params.get('service');
     const scope = challenge.params.get('scope') ?? `repository:${parts.repository}:pull`;
     const asked = { ...(service !== undefined && { service }), scope };
-    const response = await ask(parts.connections, { realm, asked, credential, signal });
+    const response = await ask(parts.connections(), { realm, asked, credential, signal });
     if (response.statusCode === 200) return readToken(response, realm);
     await discard(response);
     const words = `${publicAddress(realm)} answers HTTP ${response.statusCode}`;

@@ -10,14 +10,14 @@ describe('where a registry has its tokens', () => {
   /** Tells why nothing was asked for, or that something was. */
   const ending = (registry: string, params: Record<string, string>) =>
     createTokenSource({
-      connections: {
+      connections: () => ({
         isOwn: () => false,
         send: async (url, question) => {
           asked.push({ url: url.href, asked: question });
           throw new TransientError('DownloadFailed', 'nobody is there');
         },
         close: async () => undefined,
-      },
+      }),
       base: () => new URL(registry),
       repository: 'a/b',
     })(
