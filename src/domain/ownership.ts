@@ -48,17 +48,23 @@ export const newerThan = (claim: Claim, claims: readonly Claim[]): Claim[] =>
 /**
  * Tells by which newer claim a node was taken from a claim, now or earlier in its rollout; `undefined` if it was not.
  * What was lost stays lost, so that deleting a request never starts another change.
+ * @param newer as `newerThan` gives them
  */
-export function supersededBy(
-  claim: Claim,
-  node: NodeState,
-  claims: readonly Claim[],
-  lost: LostNodes,
-): string | undefined {
-  const [newest] = newerThan(claim, claims).filter(other => other.selects(node));
+export function supersededBy(node: NodeState, newer: readonly Claim[], lost: LostNodes): string | undefined {
+  const newest = newer.find(({ selects }) => selects(node));
   if (newest !== undefined) return `${titleOf(newest.successor)} is newer and selects the node`;
   const earlier = lost.find(({ selects }) => selects(node));
   return earlier && `${earlier.title} was newer and took the node over`;
+}
+
+/** The same for one node of a request whose rollout has begun. */
+export function takenFrom(
+  request: ClaimingRequest,
+  node: NodeState,
+  claims: readonly Claim[],
+): string | undefined {
+  const claim = claimOf(request);
+  return claim && supersededBy(node, newerThan(claim, claims), lostNodesOf(request.status));
 }
 
 /** The nodes that a rollout lost to newer requests, by what those selected: they may be gone or changed since. */

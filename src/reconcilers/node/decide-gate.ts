@@ -4,7 +4,7 @@ import { toTimestamp } from '../../domain/clock.ts';
 import { blockOf, canBlock } from '../../domain/drain.ts';
 import { holdOf } from '../../domain/hold.ts';
 import type { NodeState } from '../../domain/node-state.ts';
-import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
+import { takenFrom } from '../../domain/ownership.ts';
 import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../domain/progress.ts';
 import type { Request } from '../../domain/request.ts';
 import type { Refusal } from '../../domain/version-change.ts';
@@ -99,9 +99,7 @@ function whyCancelled(
     const message = `${title} was changed: another rollout takes the place of this one`;
     return { reason: 'RequestChanged', message };
   }
-  const claim = claimOf(request);
-  const newer =
-    claim === undefined ? undefined : supersededBy(claim, node, fleet.claims, lostNodesOf(status));
+  const newer = takenFrom(request, node, fleet.claims);
   if (newer !== undefined) return { reason: 'Superseded', message: newer };
   // A retry of a refused object, or one long after: the node may have changed since the plan was made.
   const { plan } = progress.spec;

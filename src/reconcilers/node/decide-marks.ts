@@ -1,7 +1,7 @@
 import { CORDONED_BY_ANNOTATION, MANAGED_LABEL, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { CONFIGURING_LABEL, SERIAL_LABEL, UPGRADING_LABEL } from '../../api/openeuler/index.ts';
 import { type InstanceState, isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
-import { claimOf, lostNodesOf, supersededBy } from '../../domain/ownership.ts';
+import { takenFrom } from '../../domain/ownership.ts';
 import { hasBegunDraining, isActive, kindOf, namespaceOf } from '../../domain/progress.ts';
 import type { Request } from '../../domain/request.ts';
 import type { Fleet } from '../fleet.ts';
@@ -62,9 +62,8 @@ function wantedLabels(node: NodeState, fleet: Fleet, isAtWork: boolean): WantedL
 /** A serial request that owns the node works through its nodes: it says itself when the node's turn is over. */
 function isInTurns(request: Request, node: NodeState, { claims }: Fleet): boolean {
   const { pace, selects, status } = request;
-  if (!pace.isSerial || status?.phase !== 'Accepted' || !selects(node)) return false;
-  const claim = claimOf(request);
-  return claim !== undefined && supersededBy(claim, node, claims, lostNodesOf(status)) === undefined;
+  const isAtIt = pace.isSerial && status?.phase === 'Accepted' && selects(node);
+  return isAtIt && takenFrom(request, node, claims) === undefined;
 }
 
 type LabelChange = readonly [string, string | null];

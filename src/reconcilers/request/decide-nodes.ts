@@ -1,4 +1,4 @@
-import { ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
+import { type OSUpgradeProgress, ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
 import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
 import type { Successor } from '../../api/request-status.ts';
 import { allowedUnavailable, nodesOf } from '../../domain/budget.ts';
@@ -17,7 +17,7 @@ import type { AnyStatus, Target } from '../../domain/request.ts';
 import { type Choice, chooseNodes } from '../../domain/rollout.ts';
 import { rolloutMark } from '../../domain/rollout-key.ts';
 import { type Silence, silenceOf } from '../../domain/silence.ts';
-import { judgeNode, type NodeVerdict } from '../../domain/verdict.ts';
+import { type JudgeInput, judgeNode, type NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
 import { acceptedStatus, pendingStatus, rejectedStatus } from './status.ts';
@@ -98,7 +98,6 @@ function choose(
 
 /** The requests that take nodes away from one, now and earlier in its rollout. */
 interface Rivalry {
-  readonly claim: Claim | undefined;
   readonly newer: readonly Claim[];
   readonly successors: Successor[];
 }
@@ -108,7 +107,7 @@ function rivalryOf({ request, fleet }: RequestSnapshot, base: AnyStatus): Rivalr
   // Once for all nodes: most claims are those of requests that were done long ago.
   const newer = claim === undefined ? [] : newerThan(claim, fleet.claims);
   const nodes = fleet.nodes.filter(request.selects);
-  return { claim, newer, successors: rememberSuccessors(base.supersededBy ?? [], newer, nodes) };
+  return { newer, successors: rememberSuccessors(base.supersededBy ?? [], newer, nodes) };
 }
 
 interface Rollout {
@@ -118,7 +117,7 @@ interface Rollout {
 
 function judgeAll(
   { request, fleet }: RequestSnapshot,
-  { claim, newer, successors }: Rivalry,
+  { newer, successors }: Rivalry,
   { base, target }: Rollout,
 ): NodeVerdict[] {
   const ours = fleet.progresses.filter(progress => isFor(progress, request));
@@ -130,20 +129,20 @@ function judgeAll(
   const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
   const lost = lostNodesOf({ supersededBy: successors });
   const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
+  const isActiveOther = (progress: OSUpgradeProgress): boolean =>
+    isActive(progress) && !ofRollout.includes(progress);
+  const input: JudgeInput = {
+    ...request,
+    target,
+    isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
+    supersededBy: node => supersededBy(node, newer, lost),
+    progressesOf: ({ name }) => byNode.get(name) ?? [],
+    handMadeOf: ({ name }) => handMade.get(name) ?? [],
+    otherPlanOn: ({ name }) => fleet.progressesByNode.get(name)?.find(isActiveOther),
+  };
   return fleet.nodes
     .filter(node => request.selects(node) || byNode.has(node.name) || handMade.has(node.name))
-    .map(node =>
-      judgeNode(node, {
-        ...request,
-        target,
-        isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
-        supersededBy: () => (claim === undefined ? undefined : supersededBy(claim, node, newer, lost)),
-        progressesOf: ({ name }) => byNode.get(name) ?? [],
-        handMadeOf: ({ name }) => handMade.get(name) ?? [],
-        otherPlanOn: ({ name }) =>
-          fleet.progressesByNode.get(name)?.find(other => isActive(other) && !ofRollout.includes(other)),
-      }),
-    );
+    .map(node => judgeNode(node, input));
 }
 
 /** The reason why a request can be done on none of its nodes, if that is so. */
