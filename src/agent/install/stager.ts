@@ -1,4 +1,4 @@
-import { StalledError } from '../../domain/errors.ts';
+import { reasonOf, StalledError, TransientError } from '../../domain/errors.ts';
 import type { StagedImage, StageHooks, StageRequest, Stager } from '../ports.ts';
 import { holdSlot } from '../slots/exclusive.ts';
 import { stageReference } from './stage-reference.ts';
@@ -13,13 +13,23 @@ export function createStager(parts: StagerParts): Stager {
 async function stage(parts: StagerParts, request: StageRequest, hooks: StageHooks): Promise<StagedImage> {
   const put = await prepare(parts, request);
   await parts.slots.assertWritable(request.slot.name);
-  const held = await holdSlot(request.slot.path);
+  const held = await holdSlot(request.slot.path).catch((error: unknown) => {
+    throw isStillMounted(error) ? stillLeaving(error) : error;
+  });
   try {
     return await put({ parts, request, hooks, held });
   } finally {
     await held.release();
   }
 }
+
+/** What no mount table shows but the kernel says: it was mounted by a process of ours that was killed. */
+const isStillMounted = (error: unknown): boolean => reasonOf(error) === 'SlotMounted';
+
+const stillLeaving = (cause: unknown): TransientError =>
+  new TransientError('SlotBusy', 'the slot is still being flushed for a process that ended: wait for it', {
+    cause,
+  });
 
 /** Refuses what can be refused before the slot is touched; returns how the image comes onto it. */
 async function prepare(

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { StalledError } from '../../domain/errors.ts';
+import { StalledError, TransientError } from '../../domain/errors.ts';
 import { hostPath } from '../host/host-path.ts';
 import {
   diskOf,
@@ -16,7 +16,7 @@ import { rootMount } from './mount-info.ts';
 
 /**
  * Proves that nothing uses a slot: no mount here or on the host, no loop device, nothing stacked on it, no swap.
- * @throws StalledError `SlotMounted` with what uses it
+ * @throws StalledError `SlotMounted` with what uses it; TransientError `SlotBusy`
  */
 export async function assertUnused(slot: SlotNode, hostRoot: string): Promise<void> {
   const mounts = [...(await readOwnMounts()), ...((await readHostMounts(hostRoot)) ?? [])];
@@ -26,6 +26,7 @@ export async function assertUnused(slot: SlotNode, hostRoot: string): Promise<vo
   if (mount !== undefined)
     throw inUse(slot, `is mounted at ${mount.mountPoint}`, `umount ${mount.mountPoint}`);
   const [loop] = loops;
+  if (loop?.isLeaving === true) throw stillLeaving(slot);
   if (loop !== undefined)
     throw inUse(slot, `is attached to /dev/${loop.name}`, `losetup -d /dev/${loop.name}`);
   const [holder] = slot.kind === 'block' ? await holdersOf(slot.device) : [];
@@ -59,6 +60,10 @@ async function isSwap(slot: SlotNode, hostRoot: string): Promise<boolean> {
   }
   return false;
 }
+
+/** No mount table that can be seen has it: it was mounted by a process of ours that was killed. */
+const stillLeaving = (slot: SlotNode): TransientError =>
+  new TransientError('SlotBusy', `${slot.path} is still being flushed for a process that ended: wait for it`);
 
 const inUse = (slot: SlotNode, how: string, wayOut: string): StalledError =>
   new StalledError('SlotMounted', `${slot.path} ${how}, so it is not overwritten: ${wayOut}, then retry`);

@@ -90,18 +90,24 @@ export const blockDeviceBytes = async ({ major, minor }: DeviceNumbers): Promise
 export const holdersOf = (device: DeviceNumbers): Promise<string[]> =>
   readdir(`/sys/dev/block/${device.major}:${device.minor}/holders`).catch(() => []);
 
-/** Names of the loop devices whose backing file is the slot, with their numbers. */
-export async function loopsOn(
-  slot: SlotNode,
-  hostRoot: string,
-): Promise<{ name: string; device: DeviceNumbers }[]> {
+/** A loop device on a slot. */
+export interface Loop {
+  readonly name: string;
+  readonly device: DeviceNumbers;
+  /** It goes by itself with the mount that it was made for. */
+  readonly isLeaving: boolean;
+}
+
+/** The loop devices whose backing file is the slot. */
+export async function loopsOn(slot: SlotNode, hostRoot: string): Promise<Loop[]> {
   const names = (await readdir('/sys/block').catch(() => [])).filter(name => name.startsWith('loop'));
-  const found: { name: string; device: DeviceNumbers }[] = [];
+  const found: Loop[] = [];
   for (const name of names) {
     const backing = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => undefined);
     if (backing === undefined || !(await leadsTo(backing.trim(), slot, hostRoot))) continue;
     const [major = 0, minor = 0] = (await readFile(`/sys/block/${name}/dev`, 'utf8')).split(':').map(Number);
-    found.push({ name, device: { major, minor } });
+    const autoclear = await readFile(`/sys/block/${name}/loop/autoclear`, 'utf8').catch(() => '0');
+    found.push({ name, device: { major, minor }, isLeaving: autoclear.trim() === '1' });
   }
   return found;
 }

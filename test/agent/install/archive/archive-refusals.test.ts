@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { reasonOf } from '../../../../src/domain/errors.ts';
 import { type ImageServer, startImageServer } from '../../../env/image-server.ts';
 import { buildImage, buildRootTar, checksumOf, type RootTar } from '../../../env/images.ts';
 import { runProgram } from '../../../env/node/run-program.ts';
@@ -22,6 +23,7 @@ describe('an archive that is not taken', function () {
   let dir = '';
   let old = '';
   let tar: RootTar;
+  let small: RootTar;
   let server: ImageServer;
   let host: StagingHost;
 
@@ -30,6 +32,7 @@ describe('an archive that is not taken', function () {
     dir = await mkdtemp(join(tmpdir(), 'tar-refusals-'));
     old = (await buildImage({ version: 'v1.34.1', sizeMiB: 16, fillMiB: 1 })).path;
     tar = await buildRootTar({ version: 'v1.35.1', fillMiB: 10 });
+    small = await buildRootTar({ version: 'v1.35.1', fillMiB: 2 });
     server = await startImageServer();
   });
   after(async () => {
@@ -170,7 +173,7 @@ describe('an archive that is not taken', function () {
         });
         return stdout;
       };
-      const raw = (): Promise<Buffer> => readFile(tar.path);
+      const raw = (): Promise<Buffer> => readFile(small.path);
 
       it('takes several members one behind the other', async () => {
         const bytes = await raw();
@@ -291,6 +294,7 @@ describe('an archive that is not taken', function () {
         what: 'the slot is mounted',
       });
       // While it is being filled.
+      expect(await host.slots.assertWritable('B').then(() => 'nothing', reasonOf)).to.equal('SlotBusy');
       expect(await superblock(host.slotB))
         .to.match(/volume name:\s+<none>/)
         .and.to.contain('ea_inode');
