@@ -174,7 +174,9 @@ async function makeNode(
   client: FullKubeClient,
   { name, version = 'v1.34.1', osImage = 'x', otherOsImage = '', labels = {} }: NodeToMake,
 ): Promise<void> {
-  const node = await client.create(NODES, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } });
+  const body = { apiVersion: 'v1', kind: 'Node', metadata: { name, labels } };
+  // A test may have made it, with what upstream left there.
+  const node = (await client.get(NODES, { name })) ?? (await client.create(NODES, body));
   await setReady(client, name, true, osImage);
   if (version === null) return;
   await client.create(
@@ -188,7 +190,6 @@ async function makeNode(
     labels: { 'upgrade.openeuler.org/osinstance-node': name },
     ownerReferences: [owner],
   };
-  // A test may have made it in upstream's way.
   if ((await client.get(OSINSTANCES, metadata)) === undefined)
     await client.create(OSINSTANCES, {
       apiVersion: 'upgrade.openeuler.org/v1alpha1',

@@ -54,6 +54,8 @@ export interface WorldOptions {
   readonly controllerFlags?: readonly string[];
   /** Runs before our kinds are installed. */
   before?(cluster: Cluster): Promise<void>;
+  /** Runs before the controller starts. */
+  prepare?(cluster: Cluster, fleet: Fleet): Promise<void>;
 }
 
 /** Whether all that an OS asks for is done. */
@@ -81,6 +83,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   await options.before?.(cluster);
   await cluster.installTwinslot();
   const fleet = await startFleet(cluster);
+  await options.prepare?.(cluster, fleet);
   const start = () => startController(cluster, options.controllerFlags);
   let controller = await start();
   await controller.untilLogged('caches filled');
