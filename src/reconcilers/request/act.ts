@@ -55,7 +55,7 @@ async function writeStatus(
   context.ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
 }
 
-/** A request that was deleted meanwhile is nothing for a person to look at: the cache is about to say so. */
+/** What was deleted meanwhile is nothing for a person to look at: the cache is about to say so. */
 function asTransientIfGone(error: unknown): never {
   if (reasonOf(error) !== 'NotFound') throw error;
   throw new TransientError('NotFound', messageOf(error), { cause: error });
@@ -142,12 +142,16 @@ async function labelSerial(
   { node, isInBatch }: RequestDecision['turns'][number],
 ): Promise<void> {
   const body = { metadata: { uid: node.uid, labels: { [SERIAL_LABEL]: isInBatch ? '' : null } } };
-  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
+  await client
+    .patch(NODES, { name: node.name }, { type: 'merge', body }, { signal })
+    .catch(asTransientIfGone);
 }
 
 /** We alone write this annotation, so the node's own changes meanwhile do not matter. */
 async function markNode({ client, signal }: ControllerContext, node: NodeState, mark: string): Promise<void> {
   if (node.annotations[ROLLOUT_ANNOTATION] === mark) return;
   const body = { metadata: { uid: node.uid, annotations: { [ROLLOUT_ANNOTATION]: mark } } };
-  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
+  await client
+    .patch(NODES, { name: node.name }, { type: 'merge', body }, { signal })
+    .catch(asTransientIfGone);
 }

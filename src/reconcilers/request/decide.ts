@@ -32,10 +32,14 @@ export const isSettledRejection = (asked: Asked): boolean =>
   asked.request.status?.reason !== 'VersionUnknown' &&
   !isRefusedElsewhere(asked);
 
+/** Later than every other rollout that is known, whatever the clock of the controller that began it said. */
+const startMs = ({ fleet, nowMs }: RequestSnapshot): number =>
+  Math.max(nowMs, ...fleet.claims.map(({ startedAt }) => (Date.parse(startedAt) || 0) + 1));
+
 /** Decides what becomes of a request. */
 export function decideRequest(snapshot: RequestSnapshot): RequestDecision {
   const { request, nowMs, answer } = snapshot;
-  const base = beginRollout(request, nowMs);
+  const base = beginRollout(request, startMs(snapshot));
   const settled = { request, base, nowMs };
   const isAwaited = isRejected(request) && isRefusedElsewhere(snapshot) && answer.state === 'reading';
   if (isSettledRejection(snapshot) || isAwaited) {

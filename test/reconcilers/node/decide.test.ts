@@ -393,6 +393,14 @@ const cases: Case[] = [
     recheckInMs: 3_600_000,
   },
   {
+    name: 'a mistyped window of an OS is not an open one',
+    requests: [],
+    oses: [os('up', { timewindow: { starttime: '01:00:00', endtime: '5am' } })],
+    progresses: [progress({ on: 'n1', kind: 'OS', ...staged })],
+    nodes: [atWorkForOS({})],
+    actions: ['gate Closed 1 TimeWindowInvalid'],
+  },
+  {
     name: 'window open: looks again when it closes',
     requests: [request('up', { timeWindow: { startTime: '11:00:00', endTime: '14:00:00' } })],
     progresses: atGate,

@@ -659,6 +659,14 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
       plans: ['n1'],
     },
     {
+      name: 'what is changed last is the newest, though the clock of the controller before was ahead',
+      nodes: three,
+      request: up({}, { rolloutKey: 'changed' }),
+      others: [os('old', {}, { rolloutStartedAt: ago(-3600) })],
+      plans: ['n1'],
+      conditions: { Progressing: 'NodesRunning' },
+    },
+    {
       name: 'an OSUpgrade drains one of the nodes: it begins afterwards',
       nodes: three,
       request: up({ maxunavailable: 3 }, NEW),
