@@ -63,8 +63,17 @@ describe('the mirrors of a registry', () => {
       path: /blobs/,
       set: { etag: '"another"', 'last-modified': undefined },
     });
+    const onRetry = () => first.setFaults({ kind: 'answer', path: /blobs/, status: 404 });
+    const layers = await puller.pull(`${REGISTRY}/os:v1`, { onRetry });
+    expect(layers.map(sha256)).to.deep.equal([sha256(TAR), sha256(TAR)]);
+    expect(second.requests.map(({ headers }) => headers.range)).to.deep.equal(['bytes=400000-', undefined]);
+  });
+
+  it('are asked after the others when nothing new comes from them', async () => {
+    mirrored(`server = "${second.url}"\n[host."${first.url}"]`);
     first.setFaults({ kind: 'drop', everyBytes: 0 });
-    expect((await puller.pull(`${REGISTRY}/os:v1`)).map(sha256)).to.deep.equal([sha256(TAR), sha256(TAR)]);
+    expect(await puller.ending(`${REGISTRY}/os:v1`)).to.equal('pulled');
+    expect(pulls(first).filter(path => path.includes('/blobs/'))).to.have.length(1);
   });
 
   it('are told apart: some only have the blobs', async () => {
