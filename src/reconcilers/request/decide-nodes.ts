@@ -1,25 +1,17 @@
 import { type OSUpgradeProgress, ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
 import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
-import type { Successor } from '../../api/request-status.ts';
 import { allowedUnavailable, nodesOf } from '../../domain/budget.ts';
 import { type Hold, holdOf } from '../../domain/hold.ts';
 import type { NodeState } from '../../domain/node-state.ts';
-import {
-  type Claim,
-  claimOf,
-  lostNodesOf,
-  newerThan,
-  rememberSuccessors,
-  supersededBy,
-} from '../../domain/ownership.ts';
 import { hasActed, hasBegunDraining, isActive, isFor, titleOf } from '../../domain/progress.ts';
 import type { AnyStatus, Target } from '../../domain/request.ts';
 import { type Choice, chooseNodes } from '../../domain/rollout.ts';
 import { rolloutMark } from '../../domain/rollout-key.ts';
 import { type Silence, silenceOf } from '../../domain/silence.ts';
-import { type JudgeInput, judgeNode, type NodeVerdict } from '../../domain/verdict.ts';
+import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
+import { judgeAll, refusalOfAll, rivalryOf } from './judge-nodes.ts';
 import { acceptedStatus, pendingStatus, rejectedStatus } from './status.ts';
 
 /** Decides what becomes of a request whose target is known: what each node gets, or why none gets anything. */
@@ -46,7 +38,7 @@ export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: 
     };
   }
   const waitsFor = wasAccepted ? undefined : otherRequestsDrain(snapshot, judged);
-  const choice = choose(snapshot, judged, target, waitsFor ?? timing.refusal);
+  const choice = choose(snapshot, judged, target, waitsFor?.refusal ?? timing.refusal);
   const { verdicts, chosen } = choice;
   const silences = verdicts.map(entry => silenceOfVerdict(entry, nowMs));
   const troubles = [
@@ -54,9 +46,10 @@ export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: 
     ...silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble])),
   ];
   const input = { ...settled, target, verdicts, troubles, hold: timing.refusal };
-  const recheckAtMs = earliest({ timing, silences, choice, nowMs });
+  const recheckAtMs = earliest({ timing, silences: [...silences, waitsFor ?? {}], choice, nowMs });
   return {
-    status: waitsFor === undefined ? acceptedStatus(input) : pendingStatus(settled, waitsFor, verdicts),
+    status:
+      waitsFor === undefined ? acceptedStatus(input) : pendingStatus(settled, waitsFor.refusal, verdicts),
     plans: chosen,
     refused: refuseHandMade(verdicts),
     unmarked: unmarkedOf(verdicts, request.metadata.uid, base.rollout ?? 0),
@@ -96,79 +89,26 @@ function choose(
   });
 }
 
-/** The requests that take nodes away from one, now and earlier in its rollout. */
-interface Rivalry {
-  readonly newer: readonly Claim[];
-  readonly successors: Successor[];
-}
-
-function rivalryOf({ request, fleet }: RequestSnapshot, base: AnyStatus): Rivalry {
-  const claim = claimOf({ ...request, isTargetKnown: true, status: { ...base, phase: 'Accepted' } });
-  // Once for all nodes: most claims are those of requests that were done long ago.
-  const newer = claim === undefined ? [] : newerThan(claim, fleet.claims);
-  const nodes = fleet.nodes.filter(request.selects);
-  return { newer, successors: rememberSuccessors(base.supersededBy ?? [], newer, nodes) };
-}
-
-interface Rollout {
-  readonly base: AnyStatus;
-  readonly target: Target;
-}
-
-function judgeAll(
-  { request, fleet }: RequestSnapshot,
-  { newer, successors }: Rivalry,
-  { base, target }: Rollout,
-): NodeVerdict[] {
-  const ours = fleet.progresses.filter(progress => isFor(progress, request));
-  const ofRollout = ours.filter(({ spec }) => spec.plan?.rollout === base.rollout);
-  const planless = ours.filter(
-    ({ spec, metadata }) => spec.plan === undefined && metadata.deletionTimestamp === undefined,
-  );
-  const byNode = Map.groupBy(ofRollout, ({ spec }) => spec.nodeName);
-  const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
-  const lost = lostNodesOf({ supersededBy: successors });
-  const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
-  const isActiveOther = (progress: OSUpgradeProgress): boolean =>
-    isActive(progress) && !ofRollout.includes(progress);
-  const input: JudgeInput = {
-    ...request,
-    target,
-    isMarked: ({ annotations }) => annotations[ROLLOUT_ANNOTATION] === mark,
-    supersededBy: node => supersededBy(node, newer, lost),
-    progressesOf: ({ name }) => byNode.get(name) ?? [],
-    handMadeOf: ({ name }) => handMade.get(name) ?? [],
-    otherPlanOn: ({ name }) => fleet.progressesByNode.get(name)?.find(isActiveOther),
-  };
-  return fleet.nodes
-    .filter(node => request.selects(node) || byNode.has(node.name) || handMade.has(node.name))
-    .map(node => judgeNode(node, input));
-}
-
-/** The reason why a request can be done on none of its nodes, if that is so. */
-function refusalOfAll(verdicts: readonly NodeVerdict[]): Refusal | undefined {
-  const [first] = verdicts;
-  if (first === undefined || !verdicts.every(({ isRefused }) => isRefused)) return undefined;
-  const { reason, message, node } = first;
-  const again =
-    reason === 'VersionUnknown' ? '' : '; then change this request, or delete it and apply it again';
-  return { reason, message: `${node.name}: ${message}${again}` };
-}
-
+/** Another request's plan that has begun to drain; `undefined` if none has, or none that is heard of. */
 function otherRequestsDrain(
-  { request, fleet }: RequestSnapshot,
+  { request, fleet, nowMs }: RequestSnapshot,
   verdicts: readonly NodeVerdict[],
-): Refusal | undefined {
-  const busy = verdicts
-    .flatMap(({ node }) => fleet.progressesByNode.get(node.name) ?? [])
-    .find(progress => !isFor(progress, request) && hasBegunDraining(progress));
-  if (busy === undefined) return undefined;
-  const { sourceRef, nodeName } = busy.spec;
-  return {
-    reason: 'WaitingForOtherRequest',
-    message: `${nodeName} is being drained or rebooted for ${titleOf(sourceRef)}: this begins when that has ended`,
-  };
+): { readonly refusal: Refusal; readonly checkAtMs?: number } | undefined {
+  for (const { node } of verdicts) {
+    for (const progress of fleet.progressesByNode.get(node.name) ?? []) {
+      if (isFor(progress, request) || !hasBegunDraining(progress)) continue;
+      // A node that died in its reboot holds a place in the budget, and no more.
+      const { trouble, ...check } = silenceOf(progress, node, nowMs);
+      if (trouble === undefined) return { refusal: waitFor(progress), ...check };
+    }
+  }
+  return undefined;
 }
+
+const waitFor = ({ spec: { sourceRef, nodeName } }: OSUpgradeProgress): Refusal => ({
+  reason: 'WaitingForOtherRequest',
+  message: `${nodeName} is being drained or rebooted for ${titleOf(sourceRef)}: this begins when that has ended`,
+});
 
 const refuseHandMade = (verdicts: readonly NodeVerdict[]): RequestDecision['refused'] =>
   verdicts.flatMap(({ state, handMade, reason, message }) =>

@@ -32,6 +32,11 @@ const draining = {
   gate: { state: 'Draining', attempt: 1 },
   status: { phase: 'Draining', attempt: 1 },
 } as const;
+const rebooting = (secondsAgo: number) =>
+  ({
+    gate: { state: 'Open', attempt: 1 },
+    status: { phase: 'Rebooting', attempt: 1, lastUpdatedAt: ago(secondsAgo) },
+  }) as const;
 const done = (more: OSUpgradeProgressStatus = {}) =>
   ({ status: { phase: 'Completed', attempt: 1, completedAt: ago(400), ...more } }) as const;
 const failed = {
@@ -676,6 +681,37 @@ const groups: Readonly<Record<string, readonly Case[]>> = {
       phase: 'Pending',
       reason: 'WaitingForOtherRequest',
       message: /^n2 is being drained or rebooted for OSUpgrade old/,
+    },
+    {
+      name: 'it looks again when the node should have come back from its reboot',
+      nodes: [node('n1', { ready: false })],
+      request: up({}, NEW),
+      others: [request('old', {}, older)],
+      progresses: [progressOf({ of: 'old', on: 'n1', ...rebooting(1490) })],
+      plans: [],
+      phase: 'Pending',
+      reason: 'WaitingForOtherRequest',
+      recheckInMs: 10_000,
+    },
+    {
+      name: 'a node that never comes back holds its place, and not the whole rollout',
+      nodes: [node('n1', { ready: false }), node('n2')],
+      request: up({ maxunavailable: 2 }, NEW),
+      others: [request('old', {}, older)],
+      progresses: [progressOf({ of: 'old', on: 'n1', ...rebooting(1501) })],
+      plans: ['n2'],
+      phase: 'Accepted',
+      counts: { waiting: 1, running: 1 },
+    },
+    {
+      name: 'with one place alone it says who has it',
+      nodes: [node('n1', { ready: false }), node('n2')],
+      request: up({}, NEW),
+      others: [request('old', {}, older)],
+      progresses: [progressOf({ of: 'old', on: 'n1', ...rebooting(1501) })],
+      plans: [],
+      phase: 'Accepted',
+      reason: 'OtherPlanRunning',
     },
     {
       name: 'an OS drains one: it is named with its namespace',
