@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { NODE_SELECTOR_LABEL } from '../../src/api/openeuler/index.ts';
+import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import type { ImageServer } from '../env/image-server.ts';
 import { type Registry, startRegistry } from '../env/registry.ts';
 import { FIRST, useFarm } from './farm.ts';
@@ -56,7 +57,8 @@ describe('the document of KubeOS, step by step', function () {
     expect(server.requests, 'nothing was downloaded').to.have.length(requests);
   });
 
-  it('upgrades with a Docker image', async () => {
+  it('upgrades with a Docker image', async function () {
+    needsMounts(this);
     await pushOsTar(registry, '1.2.0', farm().cluster.dir);
     const image = `${registry.host}/${REPOSITORY}:1.2.0`;
     await farm().apply(dockerSample({ version: '1.2.0', nodes: 9, image }));
@@ -64,7 +66,8 @@ describe('the document of KubeOS, step by step', function () {
     await farm().untilComplete('os-sample');
   });
 
-  it('rolls back to any version by its image', async () => {
+  it('rolls back to any version by its image', async function () {
+    needsMounts(this);
     const image = `${registry.host}/${REPOSITORY}:1.1.5`;
     await pushOsTar(registry, '1.1.5', farm().cluster.dir);
     await farm().apply(dockerSample({ version: '1.1.5', nodes: 9, image }));
@@ -72,7 +75,8 @@ describe('the document of KubeOS, step by step', function () {
     await farm().untilComplete('os-sample');
   });
 
-  it('takes the sample that upstream has today', async () => {
+  it('takes the sample that upstream has today', async function () {
+    needsMounts(this);
     const nodes = farm().workers.map(({ name }) => name);
     await farm().cluster.kubectl(['label', 'node', ...nodes, `${NODE_SELECTOR_LABEL}=edge`]);
     const { digest } = await pushOsTar(registry, '1.3.0', farm().cluster.dir);

@@ -17,25 +17,32 @@ export async function pushOsTar(registry: Registry, version: string, dir: string
   const layer = `${dir}/os-tar-${version}.tar`;
   // The member must be named os.tar, whatever the file is called.
   await runProgram('tar', '-cf', layer, '--transform', 's,.*,os.tar,', '-P', path);
-  return push(registry, version, { tar: await readFile(layer), compression: 'gzip' });
+  return push(registry, version, { layers: [{ tar: await readFile(layer), compression: 'gzip' }] });
 }
 
 /** Pushes an image whose own files are the system. */
 export async function pushRootFiles(
   registry: Registry,
   version: string,
-  options: { readonly tag?: string; readonly compression?: Packing } = {},
+  options: {
+    readonly tag?: string;
+    readonly compression?: Packing;
+    /** Makes an index with an image for machines of this architecture before ours. */
+    readonly otherMachine?: string;
+  } = {},
 ): Promise<PushedImage> {
-  const { tag = version, compression = 'gzip' } = options;
-  return push(registry, tag, { tar: await readFile((await rootTar(version)).path), compression });
+  const { tag = version, compression = 'gzip', otherMachine } = options;
+  const layers = [{ tar: await readFile((await rootTar(version)).path), compression }];
+  if (otherMachine === undefined) return push(registry, tag, { layers });
+  const decoy = [{ tar: await readFile((await rootTar('9.9.9')).path) }];
+  return push(registry, tag, { architecture: otherMachine, layers: decoy }, { layers });
 }
 
 const push = (
   registry: Registry,
   tag: string,
-  layer: ImageToPush['platforms'][number]['layers'][number],
-): Promise<PushedImage> =>
-  pushImage(registry, { repository: REPOSITORY, tag, platforms: [{ layers: [layer] }] });
+  ...platforms: ImageToPush['platforms']
+): Promise<PushedImage> => pushImage(registry, { repository: REPOSITORY, tag, platforms });
 
 /** What an administrator tells the nodes of registries: authorities as containerd has them, and docker's passwords. */
 export async function trustRegistries(
