@@ -29,6 +29,8 @@ export interface World {
   readonly controller: ControllerProcess;
   /** Ends the controller by SIGKILL; what a test does meanwhile happens without one. */
   restartController(meanwhile?: () => Promise<void>): Promise<void>;
+  /** What the controller asked for from now on until the function that it resolves to is called. */
+  countCalls(): Promise<() => Promise<Call[]>>;
   /** What the controller wrote from now on until `end` is called, Events left out. */
   countWrites(): Promise<() => Promise<Call[]>>;
   events(): Promise<EventSeen[]>;
@@ -89,6 +91,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   await controller.untilLogged('caches filled');
   const callsOfController = async () =>
     (await readCalls(audit.file)).filter(({ user }) => user === 'os-controller');
+  const countCalls = async () => {
+    const { length } = await callsOfController();
+    return async () => (await callsOfController()).slice(length);
+  };
   return {
     cluster,
     fleet,
@@ -101,10 +107,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       controller = await start();
       await controller.untilLogged('caches filled');
     },
+    countCalls,
     countWrites: async () => {
-      const { length } = await callsOfController();
-      return async () =>
-        (await callsOfController()).slice(length).filter(call => isWrite(call) && call.resource !== 'events');
+      const end = await countCalls();
+      return async () => (await end()).filter(call => isWrite(call) && call.resource !== 'events');
     },
     events: () => eventsOf(cluster),
     untilComplete: (os, namespace) => fleet.untilOS(os, 'is complete', isComplete, namespace),
