@@ -2,6 +2,7 @@ import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { messageOf, unreachable } from '../../domain/errors.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
+import { titleOf } from '../../domain/progress.ts';
 import { cordon, uncordon } from '../../kube/node.ts';
 import { NODES } from '../../kube/resources.ts';
 import type { EvictionAnswer } from '../../kube/types.ts';
@@ -68,7 +69,8 @@ async function cordonFor(
   const written = await cordon(client, node, progress.metadata.name, { signal });
   ownWrites.note(node.uid, node.resourceVersion, written.resourceVersion);
   log.info('node cordoned', { node: node.name, progress: progress.metadata.name });
-  events.record(nodeSubject(node), 'Normal', 'Cordoned', `cordoned for ${progress.metadata.name}`);
+  const why = `cordoned for ${titleOf(progress.spec.sourceRef)} (${progress.metadata.name})`;
+  events.record(nodeSubject(node), 'Normal', 'Cordoned', why);
 }
 
 async function giveBack(

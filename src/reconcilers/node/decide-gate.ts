@@ -29,7 +29,7 @@ export function decideGate(
   if (hold.refusal !== undefined) return { ...stayClosed(snapshot, progress, hold.refusal), ...recheck };
   const whyNot = whyNotNow(snapshot, node, progress, request);
   const held = canBlock(request.drain) ? heldByPods(snapshot, progress, request, whyNot) : undefined;
-  if (held !== undefined) return held;
+  if (held !== undefined) return soonerOf(held, recheck);
   if (whyNot !== undefined) return { ...stayClosed(snapshot, progress, whyNot), ...recheck };
   const gate = toGate(progress, 'Draining', BEGINS, snapshot.nowMs);
   // The pods are listed anew after the cordon: the scheduler may have sent one meanwhile.
@@ -38,6 +38,12 @@ export function decideGate(
     watchPods: false,
     ...recheck,
   };
+}
+
+/** The part, looked at again at the earlier of its own time and another. */
+function soonerOf(part: DecisionPart, { recheckAtMs }: Pick<DecisionPart, 'recheckAtMs'>): DecisionPart {
+  if (recheckAtMs === undefined) return part;
+  return { ...part, recheckAtMs: Math.min(part.recheckAtMs ?? recheckAtMs, recheckAtMs) };
 }
 
 const stayClosed = ({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress, why: Refusal): DecisionPart => ({

@@ -2,7 +2,7 @@ import { CORDONED_BY_ANNOTATION, MANAGED_LABEL, type OSUpgradeProgress } from '.
 import { CONFIGURING_LABEL, SERIAL_LABEL, UPGRADING_LABEL } from '../../api/openeuler/index.ts';
 import { type InstanceState, isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
 import { takenFrom } from '../../domain/ownership.ts';
-import { hasBegunDraining, isActive, kindOf, namespaceOf } from '../../domain/progress.ts';
+import { gateState, hasBegunDraining, isActive, kindOf, namespaceOf } from '../../domain/progress.ts';
 import type { Request } from '../../domain/request.ts';
 import type { Fleet } from '../fleet.ts';
 import type { NodeAction } from './decision.ts';
@@ -37,10 +37,14 @@ const isCordonNeeded = (node: NodeState, { progressesByNode }: Fleet): boolean =
 /** The plan of an OS object at work on the node; of several, the one that has begun to drain. */
 function workOf(node: NodeState, { progressesByNode }: Fleet): OSUpgradeProgress | undefined {
   const works = (progressesByNode.get(node.name) ?? []).filter(
-    progress => kindOf(progress.spec.sourceRef) === 'OS' && isActive(progress),
+    progress => kindOf(progress.spec.sourceRef) === 'OS' && isActive(progress) && !isEndedByUs(progress),
   );
   return works.find(hasBegunDraining) ?? works[0];
 }
+
+/** The agent has only to take note of it, if it lives. */
+const isEndedByUs = (progress: OSUpgradeProgress): boolean =>
+  !hasBegunDraining(progress) && ['Failed', 'Cancelled'].includes(gateState(progress));
 
 /** Label → whether the node shall have it. */
 type WantedLabels = Readonly<Record<string, boolean>>;
@@ -59,11 +63,12 @@ function wantedLabels(node: NodeState, fleet: Fleet, isAtWork: boolean): WantedL
   };
 }
 
-/** A serial request that owns the node works through its nodes: it says itself when the node's turn is over. */
+/** A serial request that owns the node, or may yet: it says itself when the node's turn is over. */
 function isInTurns(request: Request, node: NodeState, { claims }: Fleet): boolean {
   const { pace, selects, status } = request;
-  const isAtIt = pace.isSerial && status?.phase === 'Accepted' && selects(node);
-  return isAtIt && takenFrom(request, node, claims) === undefined;
+  if (!pace.isSerial || status?.phase === 'Rejected' || !selects(node)) return false;
+  // The label may be seen before the status that it follows from: without one, nobody has taken the node over.
+  return takenFrom(request, node, claims) === undefined;
 }
 
 type LabelChange = readonly [string, string | null];

@@ -170,6 +170,16 @@ const looksFirst: Case[] = [
     actions: ['gate Draining 1 Draining'],
   },
   {
+    name: 'a pod that is in the way: looks again when the window closes',
+    requests: [
+      request('up', { drain: { force: false }, timeWindow: { startTime: '11:00:00', endTime: '14:00:00' } }),
+    ],
+    progresses: atGate,
+    drain: pods(bare),
+    actions: ['gate Closed 1 PodUnmanaged'],
+    recheckInMs: 7_200_000,
+  },
+  {
     name: 'it is not skipped over by a list that does not come',
     requests: keepsBarePods,
     progresses: atGate,
@@ -267,6 +277,18 @@ const marks: Case[] = [
     actions: ['instance idle', 'label upgrading-'],
   },
   {
+    name: 'taken back, though its agent has not said so yet: the label goes',
+    ...forOS({ gate: { state: 'Cancelled', attempt: 1 }, status: { phase: 'Downloading', attempt: 1 } }),
+    nodes: [atWorkForOS({})],
+    actions: ['instance idle', 'label upgrading-'],
+  },
+  {
+    name: 'its drain failed: the label goes with the cordon',
+    ...forOS({ gate: { state: 'Failed', attempt: 1 }, status: { phase: 'Draining', attempt: 1 } }),
+    nodes: [atWorkForOS(cordoned)],
+    actions: ['instance idle', 'uncordon upgrading-'],
+  },
+  {
     name: 'a retry of it: the label comes again',
     ...forOS({ retryNonce: 'a', status: { phase: 'Failed', attempt: 1 } }),
     nodes: [node('n1', { instance: idle })],
@@ -294,6 +316,12 @@ const marks: Case[] = [
   {
     name: 'serial: a node in its turn keeps the label',
     oses: [os('up', { executionmode: 'serial' })],
+    nodes: [node('n1', { instance: idle, labels: { ...MANAGED, ...labelled('serial') } })],
+    actions: [],
+  },
+  {
+    name: 'serial, and its status is not seen yet: the label stays',
+    oses: [os('up', { executionmode: 'serial' }, null)],
     nodes: [node('n1', { instance: idle, labels: { ...MANAGED, ...labelled('serial') } })],
     actions: [],
   },
