@@ -81,13 +81,13 @@ describe('pulling over a bad network', () => {
 
   it('gives up when no new byte comes', async () => {
     proxy.setFaults({ kind: 'stall', atByte: 1_000_000 });
-    const end = await puller.ending(reference, { stallMs: 1000 });
-    expect(end).to.match(/^DownloadStalled: no new byte came for 1 s; last: .*stopped sending/);
+    const end = await puller.ending(reference, { stallMs: 3000 });
+    expect(end).to.match(/^DownloadStalled: no new byte came for 3 s; last: .*stopped sending/);
   });
 
   it('gives up when each connection breaks at the same byte', async () => {
     proxy.setFaults({ kind: 'ignoreRange' }, { kind: 'drop', everyBytes: 500_000 });
-    expect(await puller.ending(reference, { stallMs: 500 })).to.match(/^DownloadStalled/);
+    expect(await puller.ending(reference, { stallMs: 20_000 })).to.match(/^DownloadStalled/);
   });
 
   for (const [status, headers] of [
@@ -107,7 +107,9 @@ describe('pulling over a bad network', () => {
 
   it('says that the registry limits what is pulled, and for how long nothing came', async () => {
     proxy.setFaults({ kind: 'answer', path: EVERYTHING, status: 429, headers: { 'retry-after': '3600' } });
-    expect(await puller.ending(reference, { stallMs: 300 })).to.match(/^DownloadStalled: .*limits how much/);
+    expect(await puller.ending(reference, { stallMs: 20_000 })).to.match(
+      /^DownloadStalled: .*limits how much/,
+    );
   });
 
   it('finds one wrong byte', async () => {
@@ -145,7 +147,7 @@ describe('pulling over a bad network', () => {
   });
 
   it('refuses a page instead of a blob', async () => {
-    const image = await puller.open(reference, { stallMs: 300 });
+    const image = await puller.open(reference, { stallMs: 20_000 });
     const headers = { 'content-type': 'text/html; charset=utf-8' };
     proxy.setFaults({
       kind: 'answer',
@@ -187,7 +189,7 @@ describe('pulling over a bad network', () => {
       for (const value of [challenge, 'Basic realm="x"']) {
         const headers = { 'www-authenticate': value };
         cdn.setFaults({ kind: 'answer', path: /./, status: 401, headers });
-        expect(await puller.ending(reference, { stallMs: 300 })).to.match(
+        expect(await puller.ending(reference, { stallMs: 20_000 })).to.match(
           /^DownloadStalled: .*after a redirect/,
         );
       }

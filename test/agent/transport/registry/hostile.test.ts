@@ -57,13 +57,13 @@ describe('a registry that means no good', () => {
       headers: { accept: `${OCI}.index.v1+json` },
     });
     manifests(raw.body, { 'content-length': String(raw.body.length + 10), connection: 'close' });
-    expect(await puller.ending(reference, { stallMs: 400 })).to.match(/^DownloadStalled: .*/);
+    expect(await puller.ending(reference, { stallMs: 20_000 })).to.match(/^DownloadStalled: .*/);
   });
 
   it('never answers', async () => {
     const listener = await startRegistryProxy({ ...registry, url: 'http://127.0.0.1:1' });
     await listener.close();
-    expect(await puller.ending(`${listener.host}/os:v1`, { stallMs: 300 })).to.match(
+    expect(await puller.ending(`${listener.host}/os:v1`, { stallMs: 20_000 })).to.match(
       /^DownloadStalled: .*refuses connections/,
     );
   });

@@ -1,7 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
+import type { Timing } from '../../../../src/agent/transport/patience.ts';
 import {
   type OpenImage,
   openRegistryImage,
@@ -59,16 +60,12 @@ export function createPuller(): Puller {
         authFiles: ['secret.json', 'root/.docker/config.json'].map(path => join(root, path)),
         configDirs: ['etc/containerd/certs.d', 'etc/docker/certs.d'].map(path => join(root, path)),
         log,
-        timing: {
-          clock: systemClock,
-          random: () => 0,
-          delay: (ms, signal) => sleep(Math.min(ms, 50), undefined, { signal }),
-        },
+        timing: skippingTime(),
         ...(architecture !== undefined && { architecture }),
       },
       {
         reference,
-        stallMs: 10_000,
+        stallMs: 60_000,
         signal: new AbortController().signal,
         onRetry: (reason, message) => void retries.push(`${reason}: ${message}`),
         ...options,
@@ -104,6 +101,20 @@ export function createPuller(): Puller {
       return end;
     },
     remove: () => rmSync(root, { recursive: true, force: true }),
+  };
+}
+
+/** Time in which no wait takes long, so that patience ends soon while connections have all of theirs. */
+function skippingTime(): Timing {
+  let skippedMs = 0;
+  return {
+    clock: { nowMs: () => systemClock.nowMs(), monotonicMs: () => systemClock.monotonicMs() + skippedMs },
+    random: () => 0,
+    delay: async (ms, signal) => {
+      skippedMs += ms;
+      await turn();
+      signal.throwIfAborted();
+    },
   };
 }
 
