@@ -4,7 +4,9 @@ import { expect } from 'chai';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { AgentConfig } from '../../src/agent/config.ts';
+import { OSSpec, StoredOSSpec } from '../../src/api/openeuler/index.ts';
 import { parseCatalog, resolveImage } from '../../src/domain/catalog.ts';
+import { targetOfOS } from '../../src/domain/os-target.ts';
 import { ROOT } from '../../tools/lib/paths.mjs';
 import { type Cluster, startCluster } from '../env/cluster.ts';
 
@@ -20,7 +22,10 @@ const Upgrade = z.object({
   kind: z.literal('OSUpgrade'),
   spec: z.object({ version: z.string(), catalog: z.object({ inline: z.string() }) }),
 });
+const KubeOS = z.object({ kind: z.literal('OS'), spec: StoredOSSpec });
 const CatalogMap = z.object({ kind: z.literal('ConfigMap'), data: z.object({ 'catalog.yaml': z.string() }) });
+/** Kinds and phases in the docs. */
+const NO_REASONS = ['DaemonSet', 'ConfigMap', 'OSInstance', 'OSUpgrade', 'OSUpgradeProgress', 'RolledBack'];
 const Rules = z.strictObject({ rules: z.array(z.object({ verbs: z.array(z.string()) })) });
 
 const samples = [...globSync('docs/*.md', { cwd: ROOT }), 'README.md'].flatMap(samplesOf);
@@ -63,9 +68,50 @@ describe('the samples of the docs', () => {
         const { version, catalog } = upgrade.data.spec;
         expect(resolveImage(parseCatalog(catalog.inline), version).checksum).to.match(/^sha256:/);
       });
+    const os = KubeOS.safeParse(content);
+    if (os.success) it(`${where}: an OS that can be done`, () => void targetOfOS(os.data.spec));
     const map = CatalogMap.safeParse(content);
     if (map.success) it(`${where}: a catalog`, () => void parseCatalog(map.data.data['catalog.yaml']));
   }
+
+  it('show an upgrade by a disk image, by a container image, and a rollback', () => {
+    const kinds = samples
+      .filter(({ where }) => where.startsWith('docs/openeuler.md'))
+      .map(({ content }) => KubeOS.parse(content).spec)
+      .map(({ opstype, imagetype }) => [opstype, imagetype]);
+    expect(kinds).to.deep.equal([
+      ['upgrade', 'disk'],
+      ['upgrade', 'docker'],
+      ['rollback', ''],
+    ]);
+  });
+
+  it('docs/openeuler.md has every field of an OS, with its default', () => {
+    const text = readFileSync(join(ROOT, 'docs/openeuler.md'), 'utf8');
+    const table = /^## Every field\n([\s\S]*?)^## /m.exec(text)?.[1] ?? '';
+    const rows = [...table.matchAll(/^\| (`.*) \| (?:.*) \|(.*) \|$/gm)].map(([, names = '', last = '']) => ({
+      names: [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
+      shown: /`(.*)`/.exec(last)?.[1],
+    }));
+    expect(rows.flatMap(({ names }) => names)).to.have.members(Object.keys(OSSpec.shape));
+    const filled = Object.entries(OSSpec.parse({ osversion: 'x', opstype: 'upgrade', maxunavailable: 1 }));
+    for (const [name, value] of filled.filter(
+      ([key]) => !['osversion', 'opstype', 'maxunavailable'].includes(key),
+    ))
+      expect(rows.find(({ names }) => names.includes(name))?.shown, name).to.equal(String(value));
+  });
+
+  it('name no reason that troubleshooting.md does not explain', () => {
+    const known = readFileSync(join(ROOT, 'docs/troubleshooting.md'), 'utf8');
+    const pages = globSync('docs/*.md', { cwd: ROOT });
+    const unknown = pages.flatMap(page =>
+      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/`([A-Z][a-z]+(?:[A-Z][a-z]+)+)`/g)]
+        .map(([, word = '']) => word)
+        .filter(word => !known.includes(`\`${word}\``) && !NO_REASONS.includes(word))
+        .map(word => `${page}: ${word}`),
+    );
+    expect(unknown).to.deep.equal([]);
+  });
 
   it('the rules for ConfigMap catalogs are the same everywhere', () => {
     const rules = samples.filter(isRules).map(({ content }) => content);
