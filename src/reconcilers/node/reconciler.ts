@@ -1,6 +1,7 @@
 import { OSINSTANCE_NAMESPACE } from '../../api/openeuler/index.ts';
 import { hasBegunDraining } from '../../domain/progress.ts';
 import type { ControllerContext } from '../context.ts';
+import { asTransientIfGone } from '../gone.ts';
 import { carryOutOnNode } from './act.ts';
 import { decideNode } from './decide.ts';
 import type { NodeAction } from './decision.ts';
@@ -34,7 +35,7 @@ export function createNodeReconciler(context: ControllerContext, sessions: Drain
       await carryOutOnNode({ context, sessions }, name, action);
     } catch (error) {
       if (begins) reserved.delete(name);
-      throw error;
+      asTransientIfGone(error);
     }
   };
 

@@ -1,7 +1,7 @@
 import { type NodePlan, type OSUpgradeProgress, ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
 import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
-import { messageOf, reasonOf, TransientError } from '../../domain/errors.ts';
+import { reasonOf, TransientError } from '../../domain/errors.ts';
 import { mergePatchOf } from '../../domain/merge-patch.ts';
 import type { NodeState } from '../../domain/node-state.ts';
 import type { AnyStatus, Request, Target } from '../../domain/request.ts';
@@ -51,14 +51,8 @@ async function writeStatus(
     kind === 'OS'
       ? context.client.patchStatus(OSES, metadata, patch, bounds)
       : context.client.patchStatus(OSUPGRADES, metadata, patch, bounds);
-  const written = await patched.catch(asTransientIfGone);
+  const written = await patched;
   context.ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
-}
-
-/** What was deleted meanwhile is nothing for a person to look at: the cache is about to say so. */
-function asTransientIfGone(error: unknown): never {
-  if (reasonOf(error) !== 'NotFound') throw error;
-  throw new TransientError('NotFound', messageOf(error), { cause: error });
 }
 
 interface PlanToGive {
@@ -142,16 +136,12 @@ async function labelSerial(
   { node, isInBatch }: RequestDecision['turns'][number],
 ): Promise<void> {
   const body = { metadata: { uid: node.uid, labels: { [SERIAL_LABEL]: isInBatch ? '' : null } } };
-  await client
-    .patch(NODES, { name: node.name }, { type: 'merge', body }, { signal })
-    .catch(asTransientIfGone);
+  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
 }
 
 /** We alone write this annotation, so the node's own changes meanwhile do not matter. */
 async function markNode({ client, signal }: ControllerContext, node: NodeState, mark: string): Promise<void> {
   if (node.annotations[ROLLOUT_ANNOTATION] === mark) return;
   const body = { metadata: { uid: node.uid, annotations: { [ROLLOUT_ANNOTATION]: mark } } };
-  await client
-    .patch(NODES, { name: node.name }, { type: 'merge', body }, { signal })
-    .catch(asTransientIfGone);
+  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
 }

@@ -1,5 +1,6 @@
 import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import type { ControllerContext } from '../context.ts';
+import { asTransientIfGone } from '../gone.ts';
 import { carryOut, subjectOf } from './act.ts';
 import { decideRequest } from './decide.ts';
 import type { RequestSnapshot } from './decision.ts';
@@ -45,7 +46,7 @@ export function createRequestReconciler(
     const decision = mayPlan ? decided : { ...decided, plans: [], turns: [] };
     const target = targetOf(snapshot);
     context.log.debug('request looked at', { request: cached.title, plans: decision.plans.length });
-    await carryOut(context, expectations, cached, { decision, target });
+    await carryOut(context, expectations, cached, { decision, target }).catch(asTransientIfGone);
     announce(context, cached, decision.status, target);
     if (!mayPlan && decided.plans.length > 0) return BEHIND_MS;
     return decided.recheckAtMs === undefined ? undefined : Math.max(0, decided.recheckAtMs - snapshot.nowMs);
