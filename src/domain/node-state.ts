@@ -1,6 +1,7 @@
 import { CORDONED_BY_ANNOTATION } from '../api/monok8s/index.ts';
 import type { OSInstanceSpec } from '../api/openeuler/index.ts';
 import type { NodeFacts } from './node.ts';
+import type { Refusal } from './version-change.ts';
 
 /** Label of control-plane nodes, whatever its value. */
 export const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane';
@@ -11,6 +12,8 @@ export interface NodeState extends NodeFacts {
   readonly hasReported: boolean;
   /** An agent pod exists on the node. */
   readonly hasAgentPod: boolean;
+  /** The pod of upstream KubeOS's agent on the node, if one runs there: it would write to the same slot. */
+  readonly upstreamProxy?: string;
   /** Version of the booted slot as the agent read it; empty if it is not known. */
   readonly version: string;
   /** The boot that the agent runs in; empty if it is not known. */
@@ -32,6 +35,15 @@ export interface InstanceState {
 
 /** An agent serves the node: plans can be given to it. */
 export const isManaged = (node: NodeState): boolean => node.hasReported && node.hasAgentPod;
+
+/** Why a node is left to upstream KubeOS, if its agent still runs there. */
+export const leftToUpstream = ({ upstreamProxy }: NodeState): Refusal | undefined =>
+  upstreamProxy === undefined
+    ? undefined
+    : {
+        reason: 'KubeOSRunning',
+        message: `pod ${upstreamProxy} of KubeOS still runs there and may write to the same slot: stop KubeOS first, both its operator and its proxies`,
+      };
 
 /** The node is part of the control plane. */
 export const isControlPlane = (node: NodeFacts): boolean => CONTROL_PLANE_LABEL in node.labels;

@@ -1,5 +1,5 @@
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
-import { isManaged, isOfOneBoot, type NodeState } from './node-state.ts';
+import { isManaged, isOfOneBoot, leftToUpstream, type NodeState } from './node-state.ts';
 import { byAge, hasBegunDraining, isActive } from './progress.ts';
 import type { Request, Target } from './request.ts';
 import type { Refusal } from './version-change.ts';
@@ -114,6 +114,8 @@ function judgeNew(node: NodeState, input: JudgeInput): NodeVerdict {
       message: `${message}: see daemonset/node-agent`,
     });
   }
+  const foreign = leftToUpstream(node);
+  if (foreign !== undefined) return verdict(node, 'waiting', foreign);
   if (!isOfOneBoot(node)) {
     const message = 'the node has rebooted, and its kubelet or its agent has not reported since';
     return verdict(node, 'waiting', { reason: 'NodeNotReady', message });

@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '../api/meta.ts';
 import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { AGENT_NAME, APP_LABEL } from '../api/monok8s/index.ts';
-import { OSINSTANCE_NAMESPACE } from '../api/openeuler/index.ts';
+import { OSINSTANCE_NAMESPACE, UPSTREAM_PROXY_SELECTOR } from '../api/openeuler/index.ts';
 import { gateState, isAtGate } from '../domain/progress.ts';
 import type { Request } from '../domain/request.ts';
 import { createInformer } from '../kube/informer.ts';
@@ -120,6 +120,9 @@ function createCaches(options: ControllerOptions, { requests, nodes, onRequestGo
       PODS,
       { namespace: options.namespace, labelSelector: `${APP_LABEL}=${AGENT_NAME}` },
       ({ before, after }) => onNode((after ?? before)?.nodeName ?? ''),
+    ),
+    upstreamProxies: follow(PODS, { labelSelector: UPSTREAM_PROXY_SELECTOR }, ({ before, after }) =>
+      onNode((after ?? before)?.nodeName ?? ''),
     ),
     progresses: follow(OSUPGRADE_PROGRESSES, {}, change => {
       if (!matters(change)) return;

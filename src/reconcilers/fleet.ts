@@ -1,5 +1,6 @@
 import type { OSUpgrade, OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { type OS, OSINSTANCE_NAMESPACE, type OSInstance } from '../api/openeuler/index.ts';
+import { nameOf } from '../domain/drain.ts';
 import type { NodeFacts } from '../domain/node.ts';
 import type { InstanceState, NodeState } from '../domain/node-state.ts';
 import { type Claim, claimsOf } from '../domain/ownership.ts';
@@ -21,6 +22,8 @@ export interface World {
   readonly instances: Lister<OSInstance>;
   /** The agents' pods. */
   readonly agentPods: Lister<PodFacts>;
+  /** The pods of upstream KubeOS's agents. */
+  readonly upstreamProxies: Lister<PodFacts>;
 }
 
 /** The caches at one moment, put together. */
@@ -65,9 +68,19 @@ function readFleet(world: World): Fleet {
       .filter(isThere)
       .map(pod => pod.nodeName),
   );
+  const proxies = new Map(
+    world.upstreamProxies
+      .list()
+      .filter(isThere)
+      .map(pod => [pod.nodeName, nameOf(pod)]),
+  );
   const nodes = world.nodes
     .list()
-    .map(node => toNodeState(node, withAgent.has(node.name), instanceOf(world, node)))
+    .map(node => {
+      const upstreamProxy = proxies.get(node.name);
+      const state = toNodeState(node, withAgent.has(node.name), instanceOf(world, node));
+      return upstreamProxy === undefined ? state : { ...state, upstreamProxy };
+    })
     .toSorted((left, right) => (left.name < right.name ? -1 : 1));
   const progresses = world.progresses.list();
   const requests = [

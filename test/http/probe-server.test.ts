@@ -46,6 +46,7 @@ describe('probe server', () => {
       nodes: lister([]),
       instances: lister([]),
       agentPods: lister([]),
+      upstreamProxies: lister([]),
       oses: lister([]),
       upgrades: lister([osupgrade('up'), osupgrade('down', {}, { phase: 'Rejected' })]),
       progresses: lister([progress({ on: 'n1', status: { phase: 'Failed' } })]),

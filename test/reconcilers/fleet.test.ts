@@ -30,6 +30,7 @@ describe('fleet view', () => {
     ]),
     progresses: lister([]),
     instances: { get: ({ name }) => (name === 'n1' ? instance : undefined), list: () => [] },
+    upstreamProxies: lister([pod('p', { nodeName: 'n2' }), pod('q', { nodeName: 'n1', phase: 'Failed' })]),
     agentPods: lister([pod('a', { nodeName: 'n1' }), pod('b', { nodeName: 'n2', phase: 'Failed' })]),
   };
   const view = createFleetView(world);
@@ -43,8 +44,10 @@ describe('fleet view', () => {
       hasReported: true,
       hasAgentPod: true,
     });
+    expect(n1).not.to.have.property('upstreamProxy');
     expect(n2).to.include({
       name: 'n2',
+      upstreamProxy: 'default/p',
       version: '',
       agentBootId: '',
       hasReported: false,

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import { stringify } from 'yaml';
-import { NODES, OSINSTANCES } from '../../src/kube/resources.ts';
+import type { OS } from '../../src/api/openeuler/index.ts';
+import { NODES, OSINSTANCES, PODS } from '../../src/kube/resources.ts';
 import type { Cluster } from '../env/cluster.ts';
 import { eventually } from '../env/wait.ts';
-import type { Fleet } from './fleet-fixture.ts';
+import { type Fleet, podBody } from './fleet-fixture.ts';
 import { labelOf, startWorld, type World } from './openeuler-world.ts';
 
 const GROUP = 'upgrade.openeuler.org';
@@ -269,6 +270,29 @@ describe("a cluster that upstream KubeOS left half-way, with rights on some name
       timeoutMs: 10_000,
       what: 'the plan is taken back',
     });
+  });
+
+  it("a node where upstream's agent still runs waits until it is stopped: two would write to one slot", async () => {
+    const { fleet, cluster } = world;
+    await cluster.kubectl(['create', 'namespace', 'upgrade-system']);
+    const proxy = podBody({
+      name: 'upgrade-proxy-n5',
+      namespace: 'upgrade-system',
+      nodeName: 'n5',
+      app: 'upgrade-proxy',
+    });
+    const labels = { 'control-plane': 'upgrade-proxy' };
+    await fleet.client.create(PODS, { ...proxy, metadata: { ...proxy.metadata, labels } });
+    await cluster.kubectl(['create', '--filename=-'], { stdin: toYaml(node('n5')) });
+    await fleet.makeNodes({ name: 'n5', osImage: OLD });
+    const isHeld = ({ status }: OS) => status?.reason === 'KubeOSRunning';
+    const { status } = await fleet.untilOS('os-sample', 'waits', isHeld, 'kubeos');
+    expect(status?.message).to.contain('pod upgrade-system/upgrade-proxy-n5 of KubeOS still runs there');
+    expect((await fleet.getNode('n5')).labels).to.include(TRACES);
+    expect(await fleet.progresses('n5')).to.deep.equal([]);
+    await fleet.client.delete(PODS, { name: 'upgrade-proxy-n5', namespace: 'upgrade-system' });
+    await fleet.untilProgress('n5', 'is done', ({ status: is }) => is?.phase === 'Completed');
+    await world.untilIdle('n5');
   });
 
   it('had all rights that it needs, and logged nothing that is a mistake', () => {

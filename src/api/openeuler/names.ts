@@ -12,5 +12,7 @@ export const UPGRADING_LABEL = 'upgrade.openeuler.org/upgrading';
 export const CONFIGURING_LABEL = 'upgrade.openeuler.org/configuring';
 /** Label on a node (value empty): it belongs to the batch that a serial `OS` object works through. */
 export const SERIAL_LABEL = 'upgrade.openeuler.org/serial';
+/** Finds the pods of upstream KubeOS's own agent. @source github.com/openeuler-mirror/KubeOS, docs/example/config */
+export const UPSTREAM_PROXY_SELECTOR = 'control-plane=upgrade-proxy';
 /** Label that an administrator gives to nodes; `spec.nodeselector` of an `OS` is matched with its value. */
 export const NODE_SELECTOR_LABEL = 'upgrade.openeuler.org/node-selector';

@@ -3,7 +3,7 @@ import { createBudget, nodesOf } from '../../domain/budget.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { blockOf, canBlock } from '../../domain/drain.ts';
 import { holdOf } from '../../domain/hold.ts';
-import type { NodeState } from '../../domain/node-state.ts';
+import { leftToUpstream, type NodeState } from '../../domain/node-state.ts';
 import { takenFrom } from '../../domain/ownership.ts';
 import { currentAttempt, gateState, hasBegunDraining, isAtGate } from '../../domain/progress.ts';
 import type { Request } from '../../domain/request.ts';
@@ -123,6 +123,8 @@ function whyNotNow(
   const draining = nodesOf(fleet.progresses, other => other !== progress && hasBegunDraining(other));
   if (draining.has(node.name))
     return { reason: 'OtherPlanRunning', message: 'another plan is being worked on here' };
+  const foreign = leftToUpstream(node);
+  if (foreign !== undefined) return foreign;
   return createBudget({
     maxUnavailable,
     field: fields.maxUnavailable,

@@ -1,6 +1,12 @@
 import { CORDONED_BY_ANNOTATION, MANAGED_LABEL, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { CONFIGURING_LABEL, SERIAL_LABEL, UPGRADING_LABEL } from '../../api/openeuler/index.ts';
-import { type InstanceState, isBack, isManaged, type NodeState } from '../../domain/node-state.ts';
+import {
+  type InstanceState,
+  isBack,
+  isManaged,
+  leftToUpstream,
+  type NodeState,
+} from '../../domain/node-state.ts';
 import { takenFrom } from '../../domain/ownership.ts';
 import { gateState, hasBegunDraining, isActive, kindOf, namespaceOf } from '../../domain/progress.ts';
 import type { Request } from '../../domain/request.ts';
@@ -46,13 +52,15 @@ function workOf(node: NodeState, { progressesByNode }: Fleet): OSUpgradeProgress
 const isEndedByUs = (progress: OSUpgradeProgress): boolean =>
   !hasBegunDraining(progress) && ['Failed', 'Cancelled'].includes(gateState(progress));
 
+/** Where no agent of ours ever was, or one of upstream's runs, its own programs may be at work. */
+const isOurs = (node: NodeState): boolean => node.hasReported && leftToUpstream(node) === undefined;
+
 /** Label → whether the node shall have it. */
 type WantedLabels = Readonly<Record<string, boolean>>;
 
 function wantedLabels(node: NodeState, fleet: Fleet, isAtWork: boolean): WantedLabels {
   const managed = { [MANAGED_LABEL]: isManaged(node) };
-  // Where no agent of ours ever was, upstream's own programs may be at work.
-  if (!node.hasReported) return managed;
+  if (!isOurs(node)) return managed;
   const isUpgraded = workOf(node, fleet) !== undefined || UPGRADING_LABEL in node.labels;
   return {
     ...managed,
@@ -89,7 +97,7 @@ const hasLabel = ({ labels }: NodeState, name: string): boolean =>
 /** @source upstream KubeOS: `nodestatus` is `upgrade` also for a rollback, `namespacedname` the OS object at work */
 function instanceActions(node: NodeState, work: OSUpgradeProgress | undefined): NodeAction[] {
   const { instance } = node;
-  if (instance === undefined || !node.hasReported) return [];
+  if (instance === undefined || !isOurs(node)) return [];
   const spec = instanceSpec(work);
   const isTold = isSame(instance.spec, spec);
   if (isTold && instance.isOwnedByNode) return [];

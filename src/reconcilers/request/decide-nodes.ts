@@ -2,7 +2,7 @@ import { type OSUpgradeProgress, ROLLOUT_ANNOTATION } from '../../api/monok8s/in
 import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
 import { allowedUnavailable, nodesOf } from '../../domain/budget.ts';
 import { type Hold, holdOf } from '../../domain/hold.ts';
-import type { NodeState } from '../../domain/node-state.ts';
+import { leftToUpstream, type NodeState } from '../../domain/node-state.ts';
 import { hasActed, hasBegunDraining, isActive, isFor, titleOf } from '../../domain/progress.ts';
 import type { AnyStatus, Target } from '../../domain/request.ts';
 import { type Choice, chooseNodes } from '../../domain/rollout.ts';
@@ -61,7 +61,8 @@ export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: 
 function turnsOf({ verdicts, batch }: Choice): RequestDecision['turns'] {
   const names = new Set(batch.map(({ name }) => name));
   return verdicts
-    .filter(({ node, lost }) => lost === undefined && names.has(node.name) !== SERIAL_LABEL in node.labels)
+    .filter(({ node, lost }) => lost === undefined && leftToUpstream(node) === undefined)
+    .filter(({ node }) => names.has(node.name) !== SERIAL_LABEL in node.labels)
     .map(({ node }) => ({ node, isInBatch: names.has(node.name) }));
 }
 

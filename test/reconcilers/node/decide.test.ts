@@ -309,6 +309,15 @@ const marks: Case[] = [
     actions: [],
   },
   {
+    name: "where upstream's agent still runs, its labels are left alone, and nothing is drained",
+    ...forOS(staged),
+    nodes: [
+      atWorkForOS({ labels: { ...MANAGED, ...labelled('upgrading', 'serial') }, upstreamProxy: 'up/proxy' }),
+    ],
+    actions: ['gate Closed 1 KubeOSRunning'],
+    message: /pod up\/proxy of KubeOS/,
+  },
+  {
     name: 'an OSInstance that nobody owns gets its node as owner',
     nodes: [node('n1', { instance: { ...idle, isOwnedByNode: false } })],
     actions: ['instance'],
