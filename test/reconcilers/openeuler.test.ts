@@ -99,7 +99,7 @@ describe('upstream KubeOS, as its scripts see it', function () {
     await world.untilIdle('n1');
   });
 
-  it('each node costs nine writes of the controller', async () => {
+  it('each node costs nine writes of the controller at most', async () => {
     await oldNodes('n1', 'n2', 'n3', 'n4');
     await untilSettled(world.fleet, 'n1', 'n2', 'n3', 'n4');
     const end = await world.countWrites();
@@ -114,7 +114,8 @@ describe('upstream KubeOS, as its scripts see it', function () {
     const perNode = {
       'object made': count('create', 'osupgradeprogresses'),
       gate: count('patch', 'osupgradeprogresses'),
-      node: count('patch', 'nodes'),
+      // The label goes along with the cordon where the agent was quicker than the label.
+      node: Math.ceil(count('patch', 'nodes')),
       instance: count('patch', 'osinstances'),
     };
     const status = writes.filter(({ resource }) => resource === 'os/status').length;
