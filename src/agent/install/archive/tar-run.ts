@@ -28,7 +28,10 @@ export class TarRun {
   readonly #closed: Promise<unknown>;
   #complaint = '';
   #isFull = false;
-  #unwritten = 0;
+  /** How many writes there were, are done, and were there at the last `settle`. */
+  #given = 0;
+  #taken = 0;
+  #mark = 0;
   #wake: () => void = () => undefined;
 
   private constructor(root: string, keepAttributes: boolean) {
@@ -55,24 +58,30 @@ export class TarRun {
     return started;
   }
 
-  /** Gives it bytes, which must stay as they are until `settle` has returned. */
+  /** Gives it bytes, which must stay as they are until the second `settle` from now has returned. */
   write(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    this.#unwritten++;
+    this.#given++;
     this.#child.stdin.write(bytes, () => {
-      this.#unwritten--;
+      this.#taken++;
       this.#wake();
     });
   }
 
-  /** Waits until everything has been taken. @throws StalledError as `finish` does */
+  /**
+   * Waits until everything has been taken that was given before the last call: so it takes one block while the next is
+   * looked at.
+   * @throws StalledError as `finish` does
+   */
   async settle(): Promise<void> {
     this.#child.stdin.uncork();
-    while (this.#unwritten > 0 && !this.#isOver()) {
+    const [wanted, given] = [this.#mark, this.#given];
+    while (this.#taken < wanted && !this.#isOver()) {
       await new Promise<void>(resolve => {
         this.#wake = resolve;
       });
     }
+    this.#mark = given;
     if (this.#isOver()) await this.finish();
     this.#child.stdin.cork();
   }
