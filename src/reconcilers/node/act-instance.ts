@@ -10,12 +10,10 @@ export async function tellInstance(
 ): Promise<void> {
   const { uid, resourceVersion, isOwnedByNode } = instance;
   const owner = { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid };
+  const labels = { [OSINSTANCE_NODE_LABEL]: node.name };
   const body = {
-    metadata: {
-      uid,
-      resourceVersion,
-      ...(isOwnedByNode ? {} : { ownerReferences: [owner], labels: { [OSINSTANCE_NODE_LABEL]: node.name } }),
-    },
+    // The spec is ours alone: what the agent reports meanwhile does not matter. Owners are a list that is replaced.
+    metadata: { uid, ...(isOwnedByNode ? {} : { resourceVersion, ownerReferences: [owner], labels }) },
     ...(spec && { spec: { namespacedname: null, ...spec } }),
   };
   const ref = { name: node.name, namespace: OSINSTANCE_NAMESPACE };
