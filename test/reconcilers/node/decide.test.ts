@@ -686,6 +686,23 @@ const cases: Case[] = [
     message: /^pod default\/a may not be evicted: no way, since 2026-01-05T11:59:00Z$/,
   },
   {
+    name: 'many: ten at a time, those first that were not asked for yet, then those that wait longest',
+    nodes: [node('n1', cordoned)],
+    progresses: [progress({ on: 'n1', ...drainingSince(1) })],
+    drain: {
+      pods: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l'].map(name => pod(name)),
+      asked: new Map([
+        ['uid-of-a', { retryAtMs: NOW_MS - 1, refusal }],
+        ['uid-of-b', { retryAtMs: NOW_MS - 3, refusal }],
+        ['uid-of-c', { retryAtMs: NOW_MS - 2, refusal }],
+        ['uid-of-d', { retryAtMs: NOW_MS + 1, refusal }],
+      ]),
+    },
+    actions: [
+      `evict ${['e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'b', 'c'].map(name => `uid-of-${name}`).join(' ')}`,
+    ],
+  },
+  {
     name: 'asked a moment ago: not again',
     nodes: [node('n1', cordoned)],
     progresses: drains,
