@@ -204,6 +204,14 @@ const looksFirst: Case[] = [
     actions: ['gate Closed 1 BudgetExhausted'],
   },
   {
+    name: 'one plan begins while another looks at the pods: they are listed anew all the same',
+    requests: keepsBarePods,
+    progresses: [...drains, progress({ on: 'n1', byHand: true, plan: true, ...staged })],
+    drain: pods(),
+    actions: ['cordon', 'gate Closed 1 OtherPlanRunning'],
+    watchPods: false,
+  },
+  {
     name: 'paused: pods are not looked at',
     requests: [request('up', { paused: true, drain: { force: false } })],
     progresses: atGate,
