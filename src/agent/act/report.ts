@@ -122,11 +122,12 @@ const QUICK: CallOptions = { timeoutMs: 5_000 };
 
 function endNote({ phase, reason, message }: Outcome, object: OSUpgradeProgress, attempt: number) {
   const { name } = object.metadata;
-  const nonce = object.spec.retryNonce;
+  const { retryNonce: nonce, plan } = object.spec;
+  const target = { name, attempt, nonce, hasPlan: plan !== undefined };
   return phase === 'Completed'
     ? // A retry that was asked for meanwhile has nothing left to do, now or when somebody rolls back later.
       { phase, message, failureReason: '', ...(nonce && { observedRetryNonce: nonce }) }
-    : { phase, failureReason: reason, message: withWayOut(message, reason, { name, attempt, nonce }) };
+    : { phase, failureReason: reason, message: withWayOut(message, reason, target) };
 }
 
 async function writeEnd(deps: AgentDeps, object: OSUpgradeProgress, note: StatusNote): Promise<void> {

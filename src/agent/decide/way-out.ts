@@ -3,14 +3,25 @@ export interface RetryTarget {
   readonly name: string;
   readonly attempt: number;
   readonly nonce: string | undefined;
+  /** The controller gave the plan, so that another attempt finds the same one. */
+  readonly hasPlan: boolean;
 }
 
 /** Ends after which another attempt would only end the same: the request decides, not the object. */
 const NO_RETRY = ['Superseded', 'RequestChanged', 'RequestDeleted', 'RequestNotFound'];
 
+/** Ends that the plan itself brings about, on every attempt. */
+const OF_THE_PLAN = [
+  ...['InsecureAddress', 'ReferenceInvalid', 'ChecksumInvalid', 'ConfigUnsupported'],
+  ...['ImageMissing', 'ImageAmbiguous'],
+];
+
 /** The message with the command that starts another attempt, where that can help. */
-export function withWayOut(message: string, reason: string, { name, attempt, nonce }: RetryTarget): string {
+export function withWayOut(message: string, reason: string, target: RetryTarget): string {
   if (NO_RETRY.includes(reason)) return message;
+  const { name, attempt, nonce, hasPlan } = target;
+  if (hasPlan && OF_THE_PLAN.includes(reason))
+    return `${message}. When the request is corrected, this node is tried again by itself`;
   const first = `retry-${attempt}`;
   const next = first === nonce ? `retry-${attempt + 1}` : first;
   const patch = JSON.stringify({ spec: { retryNonce: next } });

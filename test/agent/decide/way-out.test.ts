@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { withWayOut } from '../../../src/agent/decide/way-out.ts';
 
-const target = { name: 'osupgrade-1', attempt: 2, nonce: undefined };
+const target = { name: 'osupgrade-1', attempt: 2, nonce: undefined, hasPlan: true };
 
 describe('the way out of an attempt that failed', () => {
   it('is the command that starts another one, with a nonce that is new', () => {
@@ -9,6 +9,14 @@ describe('the way out of an attempt that failed', () => {
     expect(message).to.equal(
       'the disk is full. To try again: kubectl patch osupgradeprogress osupgrade-1 --type merge ' +
         `-p '{"spec":{"retryNonce":"retry-3"}}'`,
+    );
+  });
+
+  it('is the request where the plan itself cannot be done', () => {
+    const message = withWayOut('not safe', 'InsecureAddress', target);
+    expect(message).to.equal('not safe. When the request is corrected, this node is tried again by itself');
+    expect(withWayOut('not safe', 'InsecureAddress', { ...target, hasPlan: false })).to.contain(
+      'kubectl patch',
     );
   });
 
