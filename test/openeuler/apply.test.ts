@@ -3,8 +3,10 @@ import { NODE_SELECTOR_LABEL, type OS, type OSSpec } from '../../src/api/openeul
 import { startController } from '../env/controller-process.ts';
 import { type Rsyslog, startRsyslog } from '../env/rsyslog.ts';
 import { eventually } from '../env/wait.ts';
-import { FIRST, hasCondition, isSettled, useFarm } from './farm.ts';
-import { nameOf, partitionImage } from './images.ts';
+import { FIRST, useFarm } from './farm.ts';
+import { hasCondition, isSettled } from './farm-view.ts';
+import { nameOf } from './images.ts';
+import { osObject, upgradeTo } from './requests.ts';
 
 const WORKERS = 3;
 
@@ -19,36 +21,16 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   after(() => log?.stop());
 
   const kubectl = (...args: string[]) => farm().cluster.kubectl(args);
-  /** The spec of an upgrade to a release that is on the server. */
-  const specOf = async (version: string): Promise<Partial<OSSpec>> => {
-    const image = await partitionImage(version);
-    farm().server.serve(`/${version}.zst`, image.zstPath);
-    return {
-      imagetype: 'disk',
-      opstype: 'upgrade',
-      osversion: nameOf(version),
-      maxunavailable: WORKERS,
-      imageurl: `${farm().server.url}/${version}.zst`,
-      checksum: image.checksum,
-      flagSafe: true,
-    };
-  };
-  const yamlOf = (spec: object): string =>
-    JSON.stringify({
-      apiVersion: 'upgrade.openeuler.org/v1alpha1',
-      kind: 'OS',
-      metadata: { name: 'os-sample' },
-      spec,
-    });
-  const apply = (spec: object): Promise<void> => farm().apply(yamlOf(spec));
+  const specOf = (version: string): Promise<Partial<OSSpec>> => upgradeTo(farm(), version);
+  const apply = (spec: object): Promise<void> => farm().apply(osObject(spec));
   const untilRejected = async (reason: string): Promise<OS> =>
-    farm().untilOS(
+    farm().view.untilOS(
       'os-sample',
       `is rejected for ${reason}`,
       os => isSettled(os) && os.status?.phase === 'Rejected' && os.status.reason === reason,
     );
   const untilFailed = (count: number): Promise<OS> =>
-    farm().untilOS(
+    farm().view.untilOS(
       'os-sample',
       `${count} nodes failed`,
       os => isSettled(os) && os.status?.nodes?.failed === count,
@@ -60,15 +42,15 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   /** What was decided is decided again by a controller that knows nothing: whatever loops would go on now. */
   const nothingHappens = async (): Promise<void> => {
     const [requests, boots] = [farm().server.requests.length, bootCounts()];
-    const before = JSON.stringify(await farm().progresses());
+    const before = JSON.stringify(await farm().view.progresses());
     await farm().controller.stop();
     farm().controller = await startController(farm().cluster);
     await farm().controller.untilLogged('caches filled');
     await kubectl('annotate', 'os', 'os-sample', `looked-at=${performance.now()}`, '--overwrite');
-    await farm().untilQuiet();
+    await farm().view.untilQuiet();
     expect(farm().server.requests, 'nothing was fetched').to.have.length(requests);
     expect(bootCounts()).to.deep.equal(boots);
-    expect(JSON.stringify(await farm().progresses())).to.equal(before);
+    expect(JSON.stringify(await farm().view.progresses())).to.equal(before);
   };
 
   it('http without flagSafe: nothing is fetched, and the node, its log and the object say why', async () => {
@@ -77,7 +59,7 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
     expect(farm().server.requests).to.have.length(0);
     const degraded = os.status?.conditions?.find(({ type }) => type === 'Degraded');
     expect(degraded?.message).to.contain('InsecureAddress').and.contain('flagSafe: true');
-    for (const { status } of await farm().progresses())
+    for (const { status } of await farm().view.progresses())
       expect(status).to.include({ phase: 'Failed', failureReason: 'InsecureAddress', attempt: 1 });
     await eventually(async () => /insecure/i.test(await log.messages()), {
       timeoutMs: 10_000,
@@ -90,7 +72,7 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   it('and upgrades when flagSafe is corrected', async () => {
     await apply(await specOf('1.1.0'));
     await farm().untilAllRun('1.1.0');
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
   });
 
   it('does nothing when it is applied unchanged', async () => {
@@ -99,13 +81,13 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   });
 
   it('leaves nodes alone that run the version when another field changes', async () => {
-    const { status: before } = await farm().os('os-sample');
+    const { status: before } = await farm().view.os('os-sample');
     await apply({
       ...(await specOf('1.1.0')),
       maxunavailable: 1,
       imageurl: `${farm().server.url}/moved.zst`,
     });
-    const { status } = await farm().untilComplete('os-sample');
+    const { status } = await farm().view.untilComplete('os-sample');
     expect(status?.rollout).to.equal((before?.rollout ?? 0) + 1);
     await nothingHappens();
   });
@@ -142,7 +124,7 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   it('what can never be right is refused by kubectl', async () => {
     for (const change of [{ opstype: 'repair' }, { imagetype: 'tape' }, { executionmode: 'chaos' }]) {
       const args = ['apply', '-f', '-'];
-      const stdin = yamlOf({ ...(await specOf('1.2.0')), ...change });
+      const stdin = osObject({ ...(await specOf('1.2.0')), ...change });
       const { code, stderr } = await farm().cluster.kubectl(args, { stdin, allowFailure: true });
       expect(code, stderr).to.equal(1);
       expect(stderr).to.contain(Object.keys(change)[0]);
@@ -153,11 +135,11 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
     const boots = bootCounts();
     await apply({ ...(await specOf('1.2.0')), osversion: nameOf('1.2.1') });
     const { status } = await untilFailed(WORKERS);
-    expect(hasCondition(await farm().os('os-sample'), 'Degraded')).to.equal(true);
+    expect(hasCondition(await farm().view.os('os-sample'), 'Degraded')).to.equal(true);
     expect(JSON.stringify(status?.conditions)).to.contain('VersionMismatch');
     expect(bootCounts()).to.deep.equal(boots);
     await nothingHappens();
-    expect((await farm().systems())[farm().worker(1).name]).to.equal(nameOf('1.1.0'));
+    expect((await farm().view.systems())[farm().worker(1).name]).to.equal(nameOf('1.1.0'));
   });
 
   it('a system that shows another version when it runs: rolled back once, no loop', async () => {
@@ -168,7 +150,9 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
     await kubectl('label', 'node', node.name, `${NODE_SELECTOR_LABEL}=odd`);
     await apply({ ...(await specOf('1.2.0')), nodeselector: 'odd' });
     await untilFailed(1);
-    const [progress] = (await farm().progresses()).filter(({ status }) => status?.phase === 'RolledBack');
+    const [progress] = (await farm().view.progresses()).filter(
+      ({ status }) => status?.phase === 'RolledBack',
+    );
     expect(progress?.status).to.include({ failureReason: 'TrialVersionMismatch', attempt: 1 });
     expect(node.bootCount).to.equal(boots + 2);
     await nothingHappens();
@@ -180,11 +164,11 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   it('rolls back to the previous partition, and downloads nothing', async () => {
     await apply(await specOf('1.3.0'));
     await farm().untilAllRun('1.3.0');
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
     const requests = farm().server.requests.length;
     await apply({ opstype: 'rollback', imagetype: '', osversion: nameOf('1.1.0'), maxunavailable: WORKERS });
     await farm().untilAllRun('1.1.0');
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
     expect(farm().server.requests).to.have.length(requests);
     await nothingHappens();
   });
@@ -200,6 +184,6 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   it('rolls back to any version by its image', async () => {
     await apply(await specOf('1.0.5'));
     await farm().untilAllRun('1.0.5');
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
   });
 });

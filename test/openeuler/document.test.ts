@@ -32,7 +32,7 @@ describe('the document of KubeOS, step by step', function () {
   });
 
   it('every node runs the system that it was installed with', async () => {
-    expect(Object.values(await farm().systems())).to.deep.equal(Array(NODES).fill(nameOf(FIRST)));
+    expect(Object.values(await farm().view.systems())).to.deep.equal(Array(NODES).fill(nameOf(FIRST)));
   });
 
   it('upgrades with a disk image', async () => {
@@ -45,7 +45,7 @@ describe('the document of KubeOS, step by step', function () {
       diskSample({ version: '1.1.0', nodes: 9, url, checksum, mtls: true, ...CERTIFICATES }),
     );
     await farm().untilAllRun('1.1.0');
-    const { status } = await farm().untilComplete('os-sample');
+    const { status } = await farm().view.untilComplete('os-sample');
     expect(status?.nodes).to.include({ total: NODES - 1, updated: NODES - 1 });
   });
 
@@ -53,7 +53,7 @@ describe('the document of KubeOS, step by step', function () {
     const requests = server.requests.length;
     await farm().apply(rollbackSample(FIRST));
     await farm().untilAllRun(FIRST);
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
     expect(server.requests, 'nothing was downloaded').to.have.length(requests);
   });
 
@@ -63,7 +63,7 @@ describe('the document of KubeOS, step by step', function () {
     const image = `${registry.host}/${REPOSITORY}:1.2.0`;
     await farm().apply(dockerSample({ version: '1.2.0', nodes: 9, image }));
     await farm().untilAllRun('1.2.0');
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
   });
 
   it('rolls back to any version by its image', async function () {
@@ -72,7 +72,7 @@ describe('the document of KubeOS, step by step', function () {
     await pushOsTar(registry, '1.1.5', farm().cluster.dir);
     await farm().apply(dockerSample({ version: '1.1.5', nodes: 9, image }));
     await farm().untilAllRun('1.1.5');
-    await farm().untilComplete('os-sample');
+    await farm().view.untilComplete('os-sample');
   });
 
   it('takes the sample that upstream has today', async function () {
@@ -84,7 +84,7 @@ describe('the document of KubeOS, step by step', function () {
     const filled = { version: '1.3.0', nodes: 9, image, digest: digest.slice('sha256:'.length) };
     await farm().apply(upstreamSample({ ...filled, nodeselector: 'edge' }));
     await farm().untilAllRun('1.3.0');
-    const { spec } = await farm().untilComplete('os-sample');
+    const { spec } = await farm().view.untilComplete('os-sample');
     // Applied over the older sample, whose field it does not have.
     expect(spec).to.not.have.property('dockerimage');
   });

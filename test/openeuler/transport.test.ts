@@ -8,6 +8,7 @@ import { type Registry, startRegistry } from '../env/registry.ts';
 import { type Farm, useFarm } from './farm.ts';
 import { nameOf, type Packing, pack, partitionImage, rootTar } from './images.ts';
 import { pushOsTar, pushRootFiles, REPOSITORY, trustRegistries } from './registries.ts';
+import { osObject } from './requests.ts';
 import { CERTIFICATES, installCertificates, makeCertificates, startHttpsServer } from './servers.ts';
 
 const WORKERS = 5;
@@ -170,10 +171,7 @@ describe('every way of an image to a node', function () {
       nodeselector: `way-${number}`,
       ...(await way.offer(world, version)),
     };
-    const metadata = { name: `way-${number}` };
-    await farm().apply(
-      JSON.stringify({ apiVersion: 'upgrade.openeuler.org/v1alpha1', kind: 'OS', metadata, spec }),
-    );
+    await farm().apply(osObject(spec, `way-${number}`));
   };
 
   for (const [index, ways] of ROUNDS.entries()) {
@@ -188,7 +186,7 @@ describe('every way of an image to a node', function () {
       for (const [at, { title, mounts }] of ways.entries())
         it(title, async function () {
           if (mounts) needsMounts(this);
-          await farm().untilComplete(`way-${at + 1}`);
+          await farm().view.untilComplete(`way-${at + 1}`);
           const node = farm().worker(at + 1);
           expect(node.system?.osImage).to.equal(nameOf(version));
           await node.assertBootsVersion(version);

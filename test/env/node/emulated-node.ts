@@ -78,6 +78,7 @@ export class EmulatedNode {
       if (this.#isScrapped) return;
       await this.#goDown();
       await delay(this.faults.bootDelayMs);
+      await this.faults.bootHold;
       await this.#comeUp();
     });
   }

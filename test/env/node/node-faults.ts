@@ -15,6 +15,8 @@ export class NodeFaults implements BootFaults {
   readonly shownVersion = new Map<Slot, string>();
   /** How long a reboot keeps the machine away, beyond what it takes here. */
   bootDelayMs = 0;
+  /** A reboot lasts until this is settled. */
+  bootHold: Promise<unknown> | undefined;
   /** How long a pod takes to end; `undefined`: it never does. */
   podRemovalDelayMs: (pod: Pod) => number | undefined = () => 50;
 }
