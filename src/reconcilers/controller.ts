@@ -49,7 +49,10 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const { world, start, fleet } = createCaches(options, { requests, nodes, onRequestGone: catalogs.forget });
   const context: ControllerContext = { ...options, world, fleet, ownWrites: createOwnWrites() };
   const sessions = createDrainSessions({ ...context, client }, name => nodes.add(name));
-  await start();
+  await start().catch((error: unknown) => {
+    // Leadership that is lost before the first lists have come is no failure: it is stood for again.
+    if (!signal.aborted) throw error;
+  });
   if (signal.aborted) return;
   for (const key of allRequestKeys(world)) requests.add(key);
   for (const { name } of world.nodes.list()) nodes.add(name);
