@@ -91,21 +91,17 @@ export function degradedOf({ verdicts, troubles }: Pick<Work, 'verdicts' | 'trou
   const missing = verdicts.filter(({ reason }) => reason === 'AgentMissing');
   const drifted = verdicts.filter(({ state }) => state === 'drifted');
   const findings: Refusal[] = [
-    ...toFinding(
-      'NodesFailed',
-      failed,
-      ({ node, reason, message }) => `${node.name} (${reason}: ${message})`,
-    ),
+    ...toFinding('NodesFailed', failed, ({ reason, message }) => ` (${reason}: ${message})`),
     ...troubles,
     ...BLOCKS.flatMap(reason =>
       toFinding(
         reason,
         verdicts.filter(entry => gateOf(entry)?.reason === reason),
-        entry => `${entry.node.name}: ${gateOf(entry)?.message ?? ''}`,
+        entry => `: ${gateOf(entry)?.message ?? ''}`,
       ),
     ),
-    ...toFinding('AgentMissing', missing, ({ node, message }) => `${node.name}: ${message}`),
-    ...toFinding('Drifted', drifted, ({ node, message }) => `${node.name} ${message}`),
+    ...toFinding('AgentMissing', missing, ({ message }) => `: ${message}`),
+    ...toFinding('Drifted', drifted, ({ message }) => ` ${message}`),
   ];
   const [first] = findings;
   if (first === undefined) return no('AsExpected');
@@ -122,11 +118,17 @@ const gateOf = ({ state, progress }: NodeVerdict): Gate | undefined => {
   return isNow ? gate : undefined;
 };
 
-const toFinding = (
+/** Nodes of which the same is to be said stand together. */
+function toFinding(
   reason: string,
   verdicts: readonly NodeVerdict[],
   describe: (entry: NodeVerdict) => string,
-): Refusal[] => (verdicts.length === 0 ? [] : [{ reason, message: list(verdicts.map(describe)) }]);
+): Refusal[] {
+  if (verdicts.length === 0) return [];
+  const alike = [...Map.groupBy(verdicts, describe)];
+  const messages = alike.map(([what, nodes]) => list(nodes.map(({ node }) => node.name)) + what);
+  return [{ reason, message: list(messages) }];
+}
 
 /** Whether newer requests took nodes over. */
 export function supersededOf(verdicts: readonly NodeVerdict[]): Finding {
