@@ -8,7 +8,7 @@ import { isInPod, readOwnImage } from './own-image.ts';
 const DESCRIPTIONS: Readonly<Record<Part, string>> = {
   controller: 'the controller: namespace, kinds, permissions, Deployment os-controller',
   agent: 'the agents: namespace, kinds, permissions and their policy, DaemonSet node-agent',
-  crds: 'the kinds OSUpgrade, OSUpgradeProgress and OSInstance',
+  crds: 'the kinds OSUpgrade, OSUpgradeProgress, OS and OSInstance',
   rbac: 'namespace, ServiceAccounts, permissions, and the policy that ties an agent to its node',
   all: 'everything',
 };
