@@ -85,6 +85,15 @@ export async function deleteOrphan(context: ControllerContext, progress: OSUpgra
   context.events.record(about, 'Normal', 'RequestDeleted', message);
 }
 
+/** Removes an object of a rollout long ago: nobody counts it any more. */
+export async function deleteOutdated(
+  { client, signal, log }: ControllerContext,
+  { metadata: { name, uid }, spec }: OSUpgradeProgress,
+): Promise<void> {
+  await client.delete(OSUPGRADE_PROGRESSES, { name, uid }, { signal });
+  log.info('object of an old rollout removed', { progress: name, node: spec.nodeName });
+}
+
 /** Ends an object made by hand for a request that there is not. */
 export async function refuse(
   context: ControllerContext,

@@ -8,7 +8,7 @@ import { NODES } from '../../kube/resources.ts';
 import type { EvictionAnswer } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
 import { deleteStrayInstance, tellInstance } from './act-instance.ts';
-import { deleteOrphan, failUnknownNode, refuse, writeGate } from './act-progress.ts';
+import { deleteOrphan, deleteOutdated, failUnknownNode, refuse, writeGate } from './act-progress.ts';
 import type { NodeAction } from './decision.ts';
 import type { DrainSessions } from './drain-sessions.ts';
 
@@ -38,6 +38,8 @@ export async function carryOutOnNode(actors: NodeActors, name: string, action: N
       return evict(actors, name, action.podUids);
     case 'delete':
       return deleteOrphan(context, action.progress);
+    case 'deleteOutdated':
+      return deleteOutdated(context, action.progress);
     case 'refuse':
       return refuse(context, action);
     case 'failUnknownNode':

@@ -9,6 +9,7 @@ import {
   isTerminal,
   titleOf,
 } from '../../domain/progress.ts';
+import type { Request } from '../../domain/request.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { type DrainRules, decideDrain } from './decide-drain.ts';
 import { cancellationOf, decideGate } from './decide-gate.ts';
@@ -60,10 +61,19 @@ const failUnknownNode = (progress: OSUpgradeProgress): NodeAction => ({ type: 'f
 function decideProgress(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {
   const request = snapshot.fleet.requests.find(candidate => isFor(progress, candidate));
   if (request === undefined) return decideOrphan(snapshot, node, progress);
-  if (!isActive(progress)) return NOTHING;
+  if (!isActive(progress))
+    return isOutdated(progress, request) ? { actions: [{ type: 'deleteOutdated', progress }] } : NOTHING;
   if (hasBegunDraining(progress)) return decideDrain(snapshot, node, progress, request);
   return decideGate(snapshot, node, progress, request);
 }
+
+/** So many rollouts of a request can be looked up afterwards, the running one included. */
+const KEPT_ROLLOUTS = 3;
+
+const isOutdated = (progress: OSUpgradeProgress, { status }: Request): boolean =>
+  !isHandMade(progress) &&
+  progress.spec.plan !== undefined &&
+  progress.spec.plan.rollout + KEPT_ROLLOUTS <= (status?.rollout ?? 0);
 
 /** The request is gone: what has begun to drain finishes, the rest goes. What a person made stays. */
 function decideOrphan(snapshot: NodeSnapshot, node: NodeState, progress: OSUpgradeProgress): DecisionPart {

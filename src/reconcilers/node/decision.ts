@@ -69,6 +69,8 @@ export type NodeAction =
   | { readonly type: 'uncordon'; readonly node: NodeState; readonly labels: readonly string[] }
   | { readonly type: 'evict'; readonly podUids: readonly string[] }
   | { readonly type: 'delete'; readonly progress: OSUpgradeProgress }
+  /** One that has ended, of a rollout long ago. */
+  | { readonly type: 'deleteOutdated'; readonly progress: OSUpgradeProgress }
   | { readonly type: 'refuse'; readonly progress: OSUpgradeProgress; readonly why: Refusal }
   | { readonly type: 'failUnknownNode'; readonly progress: OSUpgradeProgress };
 

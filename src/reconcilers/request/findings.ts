@@ -72,12 +72,25 @@ const exceptionsOf = (verdicts: readonly NodeVerdict[]): string =>
     .join('; ');
 
 function runningOf(verdicts: readonly NodeVerdict[], hold: Refusal | undefined): Finding {
-  const works = `works on ${namesOf(verdicts, 'running')}`;
+  const works = [`works on ${namesOf(verdicts, 'running')}`, ...waitsOf(verdicts)].join('; ');
   if (hold === undefined) return yes('NodesRunning', works);
   const isHeld = verdicts.every(entry => entry.state !== 'running' || waitsAtGate(entry));
   if (isHeld) return no(hold.reason, `${namesOf(verdicts, 'running')} staged; ${hold.message}`);
   return yes('NodesRunning', `${works}; nothing else begins: ${hold.message}`);
 }
+
+/** What drains wait for, longer than a moment. No text of it changes while the wait is the same. */
+function waitsOf(verdicts: readonly NodeVerdict[]): string[] {
+  const waits = verdicts.flatMap(entry => {
+    const gate = gateOf(entry);
+    return gate !== undefined && WAITS.includes(gate.reason)
+      ? [`${entry.node.name} waits: ${gate.message}`]
+      : [];
+  });
+  return waits.length === 0 ? [] : [list(waits)];
+}
+
+const WAITS = ['PodDisruptionBudget', 'EvictionRefused', 'PodTerminating', 'PodsUnknown'];
 
 const waitsAtGate = ({ progress }: NodeVerdict): boolean =>
   progress !== undefined && isAtGate(progress) && gateState(progress) === 'Closed';

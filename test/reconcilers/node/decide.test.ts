@@ -907,6 +907,20 @@ const cases: Case[] = [
     progresses: [progress({ on: 'n1', byHand: true, retryNonce: 'a', status: { phase: 'Failed' } })],
     actions: ['failUnknownNode up-n1-1'],
   },
+  {
+    name: 'objects of the last three rollouts are kept, older ones that have ended are not',
+    requests: [request('up', {}, { rollout: 4 })],
+    progresses: [1, 2, 3].map(rollout =>
+      progress({ on: 'n1', rollout, status: { phase: 'Failed', attempt: 1 } }),
+    ),
+    actions: ['deleteOutdated up-n1-1'],
+  },
+  {
+    name: 'an old object that a person made stays',
+    requests: [request('up', {}, { rollout: 9 })],
+    progresses: [progress({ on: 'n1', byHand: true, plan: true, status: { phase: 'Failed', attempt: 1 } })],
+    actions: [],
+  },
   { name: 'the node went: its object goes with it', nodes: [], progresses: atGate, actions: [] },
 
   ...marks,
@@ -936,6 +950,7 @@ function inShort(action: NodeAction): string {
     case 'uncordon':
       return ['uncordon', ...action.labels.map(name => `${name.replace(/.*\//, '')}-`)].join(' ');
     case 'delete':
+    case 'deleteOutdated':
     case 'failUnknownNode':
       return `${action.type} ${action.progress.metadata.name}`;
     default:
