@@ -56,6 +56,8 @@ export interface BootLoader {
   read(): Promise<BootState>;
   /** @throws StalledError `TrialBootUnsupported` with what the boot loader lacks */
   assertTrialSupported(): Promise<void>;
+  /** @throws StalledError `BootLineUnsupported` where the slot's entry would not find a file system that is new there */
+  assertFindsNewSystem(slot: SlotName): Promise<void>;
   /** Boots `slot` once, and `fallback` if its entry cannot be loaded. The default stays. */
   armTrial(slot: SlotName, fallback: SlotName): Promise<void>;
   /** Removes a one-boot flag that was not used; the running slot becomes the default. */

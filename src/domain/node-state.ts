@@ -8,8 +8,10 @@ export const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane';
 
 /** A node together with what its agent says of it. */
 export interface NodeState extends NodeFacts {
-  /** The agent has told of its slots at least once. */
+  /** The agent has told of its node at least once. */
   readonly hasReported: boolean;
+  /** Why the node's slots or boot loader cannot be used, as the agent found them. */
+  readonly slotsProblem?: Refusal;
   /** An agent pod exists on the node. */
   readonly hasAgentPod: boolean;
   /** The pod of upstream KubeOS's agent on the node, if one runs there: it would write to the same slot. */

@@ -114,6 +114,7 @@ function judgeNew(node: NodeState, input: JudgeInput): NodeVerdict {
       message: `${message}: see daemonset/node-agent`,
     });
   }
+  if (node.slotsProblem !== undefined) return verdict(node, 'skipped', node.slotsProblem);
   const foreign = leftToUpstream(node);
   if (foreign !== undefined) return verdict(node, 'waiting', foreign);
   if (!isOfOneBoot(node)) {

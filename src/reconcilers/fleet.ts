@@ -107,12 +107,20 @@ function toNodeState(node: NodeFacts, hasAgentPod: boolean, instance: OSInstance
   return {
     ...node,
     hasAgentPod,
-    hasReported: slots.length > 0,
+    hasReported: slots.length > 0 || instance?.status?.agentVersion !== undefined,
     version: slots.find(slot => slot.booted)?.version ?? '',
     otherPrettyName: slots.find(slot => !slot.booted)?.prettyName ?? '',
     agentBootId: instance?.status?.bootId ?? '',
     ...(instance && { instance: toInstanceState(instance, node) }),
+    ...problemOf(instance),
   };
+}
+
+/** What the agent's condition `SlotsUsable` complains of. */
+function problemOf(instance: OSInstance | undefined): Pick<NodeState, 'slotsProblem'> {
+  const condition = instance?.status?.conditions?.find(({ type }) => type === 'SlotsUsable');
+  if (condition?.status !== 'False') return {};
+  return { slotsProblem: { reason: condition.reason, message: condition.message } };
 }
 
 const toInstanceState = ({ metadata, spec }: OSInstance, node: NodeFacts): InstanceState => ({

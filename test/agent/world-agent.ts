@@ -75,6 +75,7 @@ export function startAgent(world: World): AgentDeps {
       name: 'test',
       read: async () => world.boot,
       assertTrialSupported: async () => undefined,
+      assertFindsNewSystem: async () => undefined,
       armTrial: async slot => world.do(() => world.arm(slot)),
       settle: async slot => world.do(() => world.settle(slot)),
       bootFiles: async () => [],

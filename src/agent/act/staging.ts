@@ -22,6 +22,7 @@ export async function stage(deps: AgentDeps, step: StageStep, seen: Snapshot): P
     const source = sourceOf(plan.image);
     if (source?.type === 'file') checkAddress(source.address, plan.image.flagSafe === true);
     await deps.bootLoader.assertTrialSupported();
+    await deps.bootLoader.assertFindsNewSystem(slot);
     await deps.slots.assertWritable(slot);
     await deps.state.assertWritable();
     // Before the first byte: what the marker tells will not be true any more.

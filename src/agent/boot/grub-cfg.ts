@@ -8,6 +8,8 @@ export interface MenuEntry {
   readonly files: readonly string[];
   /** Label of the file system that the entry searches for. */
   readonly searchLabel: string | undefined;
+  /** The kernel finds its root by the UUID of a file system, which every new image has another of. */
+  readonly isRootByUuid: boolean;
 }
 
 /** Splits a line into words as GRUB does: quotes hold words together. */
@@ -41,6 +43,7 @@ export function parseMenuEntries(config: string): MenuEntry[] {
 function entryOf(words: string[], body: string[], index: number): MenuEntry {
   const idAt = words.findIndex(word => word === '--id' || word === '$menuentry_id_option');
   const commands = body.map(line => wordsOf(line.trim()));
+  const isKernel = ([command = '']: string[]): boolean => /^linux(16|efi)?$/.test(command);
   const files = commands.flatMap(([command = '', ...args]) =>
     /^linux(16|efi)?$/.test(command)
       ? args.slice(0, 1)
@@ -54,6 +57,9 @@ function entryOf(words: string[], body: string[], index: number): MenuEntry {
     index,
     files,
     searchLabel: commands.map(searchedLabel).find(label => label !== undefined),
+    isRootByUuid: commands.some(
+      words => isKernel(words) && words.some(word => word.startsWith('root=UUID=')),
+    ),
   };
 }
 

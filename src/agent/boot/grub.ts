@@ -33,6 +33,15 @@ export function createGrub(config: GrubConfig, log: Logger): BootLoader {
         message: problem.message,
       });
     },
+    assertFindsNewSystem: async slot => {
+      const { entries, files } = await loadMenu(config);
+      if (!entries[slot].isRootByUuid) return;
+      throw new StalledError(
+        'BootLineUnsupported',
+        `the entry of slot ${slot} in ${files.config} has root=UUID=, but a new image has another file-system UUID: ` +
+          `use root=PARTUUID= or root=LABEL=ROOT-${slot}`,
+      );
+    },
     armTrial: (slot, fallback) => armTrial(config, slot, fallback),
     settle: slot => settle(config, slot),
     bootFiles: async slot => bootFilesOf(await loadMenu(config), slot),

@@ -90,6 +90,13 @@ export const blockDeviceBytes = async ({ major, minor }: DeviceNumbers): Promise
 export const holdersOf = (device: DeviceNumbers): Promise<string[]> =>
   readdir(`/sys/dev/block/${device.major}:${device.minor}/holders`).catch(() => []);
 
+/** Whether a device is one of dm-verity, whose partitions may not be changed one by one. */
+export const isVerity = ({ major, minor }: DeviceNumbers): Promise<boolean> =>
+  readFile(`/sys/dev/block/${major}:${minor}/dm/uuid`, 'utf8').then(
+    uuid => uuid.startsWith('CRYPT-VERITY-'),
+    () => false,
+  );
+
 /** A loop device on a slot. */
 export interface Loop {
   readonly name: string;

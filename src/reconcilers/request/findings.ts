@@ -103,6 +103,9 @@ export function degradedOf({ verdicts, troubles }: Pick<Work, 'verdicts' | 'trou
   const failed = verdicts.filter(({ state }) => state === 'failed');
   const missing = verdicts.filter(({ reason }) => reason === 'AgentMissing');
   const drifted = verdicts.filter(({ state }) => state === 'drifted');
+  const unusable = verdicts.filter(
+    ({ state, node }) => state === 'skipped' && node.slotsProblem !== undefined,
+  );
   const findings: Refusal[] = [
     ...toFinding('NodesFailed', failed, ({ reason, message }) => ` (${reason}: ${message})`),
     ...troubles,
@@ -113,6 +116,7 @@ export function degradedOf({ verdicts, troubles }: Pick<Work, 'verdicts' | 'trou
         entry => `: ${gateOf(entry)?.message ?? ''}`,
       ),
     ),
+    ...toFinding('SlotsUnusable', unusable, ({ reason, message }) => ` (${reason}: ${message})`),
     ...toFinding('AgentMissing', missing, ({ message }) => `: ${message}`),
     ...toFinding('Drifted', drifted, ({ message }) => ` ${message}`),
   ];

@@ -48,6 +48,7 @@ describe('grub.cfg', () => {
         index: 0,
         files: ['/boot/vmlinuz', '/boot/initramfs.img'],
         searchLabel: 'ROOT-A',
+        isRootByUuid: false,
       },
       {
         title: 'B',
@@ -55,8 +56,9 @@ describe('grub.cfg', () => {
         index: 1,
         files: ['/boot/vmlinuz', '/boot/ucode.img', '/boot/initramfs.img'],
         searchLabel: 'ROOT-B',
+        isRootByUuid: false,
       },
-      { title: 'last', id: undefined, index: 3, files: [], searchLabel: undefined },
+      { title: 'last', id: undefined, index: 3, files: [], searchLabel: undefined, isRootByUuid: false },
     ]);
   });
 

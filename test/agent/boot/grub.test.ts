@@ -108,6 +108,14 @@ describe('GRUB', () => {
     expect(await plain.read()).to.deep.equal({ defaultSlot: 'B' });
   });
 
+  it('refuses an entry that would not find a new system, whose file system has another UUID', async () => {
+    await grub().assertFindsNewSystem('B');
+    const byUuid = ENTRIES.replace('root=LABEL=ROOT-B', 'ro root=UUID=0a1b2c3d-0000-4000-8000-000000000000');
+    await writeFile(join(folder, 'grub.cfg'), HONOURS + byUuid);
+    await grub().assertFindsNewSystem('A');
+    expect(await reasonFrom(grub().assertFindsNewSystem('B'))).to.equal('BootLineUnsupported');
+  });
+
   it('says before the download that the environment block is full', async () => {
     await set(...Array.from({ length: 8 }, (_, at) => `kernelopts${at}=${'x'.repeat(95)}`));
     expect(await grub().read()).to.deep.equal({ defaultSlot: 'A' });

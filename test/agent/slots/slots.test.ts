@@ -147,6 +147,11 @@ describe('slots', () => {
     });
   }
 
+  it('refuses a system under dm-verity by name', async () => {
+    await writeFile(join(root, 'proc/cmdline'), 'root=/dev/mapper/kubeos-root ro dmvroothash=abc\n');
+    expect((await refusal(slotsOf(files).inspect())).reason).to.equal('VerityUnsupported');
+  });
+
   it('says so when it does not know the running slot', async () => {
     await writeFile(join(root, 'proc/cmdline'), 'root=/dev/sda1\n');
     expect((await refusal(slotsOf(files).inspect())).reason).to.equal('BootedSlotUnknown');

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
-import type { NodeVerdict } from '../../../src/domain/verdict.ts';
+import { targetOfImage } from '../../../src/domain/request-osupgrade.ts';
+import { judgeNode, type NodeVerdict } from '../../../src/domain/verdict.ts';
 import { degradedOf, progressingOf } from '../../../src/reconcilers/request/findings.ts';
-import { node, progress, request, requestOf } from '../objects.ts';
+import { IMAGE, node, progress, request, requestOf } from '../objects.ts';
 
 const failed = (name: string, message: string): NodeVerdict => ({
   node: node(name),
@@ -27,6 +28,24 @@ describe('what a person should look at', () => {
     expect(progressingOf({ verdicts, troubles: [], hold: undefined, fields }, counts).message).to.equal(
       'works on n1; n1 waits: pod a/b: x',
     );
+  });
+
+  it('says why the slots of a node cannot be used', () => {
+    const slotsProblem = { reason: 'VerityUnsupported', message: 'dm-verity' };
+    const verdict = judgeNode(node('n1', { slotsProblem, version: '' }), {
+      ...requestOf(request('up')),
+      target: targetOfImage(IMAGE),
+      isMarked: () => false,
+      supersededBy: () => undefined,
+      progressesOf: () => [],
+      handMadeOf: () => [],
+      otherPlanOn: () => undefined,
+    });
+    expect(degradedOf({ verdicts: [verdict], troubles: [] })).to.deep.equal({
+      status: 'True',
+      reason: 'SlotsUnusable',
+      message: 'n1 (VerityUnsupported: dm-verity)',
+    });
   });
 
   it('names nodes with one trouble together, and says it once', () => {
