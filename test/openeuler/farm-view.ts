@@ -30,6 +30,8 @@ const NODES = '/api/v1/nodes';
 /** Reads the cluster as its administrator. What is looked at again and again does not start a kubectl each time. */
 export class FarmView {
   readonly api: NodeApi;
+  /** More to tell of a wait in vain. */
+  explain: () => string = () => '';
   readonly #cluster: Cluster;
 
   private constructor(cluster: Cluster, api: NodeApi) {
@@ -110,7 +112,7 @@ export class FarmView {
         await look('get', 'os', '-A', '-o', 'yaml'),
         await look('get', 'osupgradeprogresses', '-o', 'wide'),
       ];
-      throw new Error([error.message, ...seen].join('\n'), { cause: error });
+      throw new Error([error.message, ...seen, this.explain()].join('\n'), { cause: error });
     });
   }
 }

@@ -12,6 +12,9 @@ import { nameOf, SIZES, SLOT_MIB } from './images.ts';
 /** Release that all nodes begin with. */
 export const FIRST = '1.0.0';
 
+/** So much of the controller's log is shown with a wait in vain. */
+const LOG_LINES = 60;
+
 /** What a farm consists of. */
 export interface FarmOptions {
   readonly workers: number;
@@ -44,6 +47,7 @@ export class Farm {
     this.controlPlane = parts.controlPlane;
     this.controller = parts.controller;
     this.#rest = rest;
+    this.view.explain = () => this.controller.lines.slice(-LOG_LINES).map(toLine).join('\n');
   }
 
   /** Starts all of it, the nodes side by side; resolves when the controller may give plans to every node. */
@@ -99,6 +103,8 @@ export class Farm {
     expect(await this.view.systems()).to.deep.equal(wanted);
   }
 }
+
+const toLine = (line: object): string => JSON.stringify(line);
 
 /** Nodes join at the same time. Those that came up end with the stack, also when another did not. */
 async function startNodes(

@@ -39,7 +39,9 @@ describe('a rollout of an OS object', function () {
       await eventually(async () => (await leftOn(name)).length === 0, {
         timeoutMs: 10_000,
         what: `nothing is left of the work on ${name}`,
-      }).catch(async error => expect.fail(`${error.message}: ${await leftOn(name)}`));
+      }).catch(async error =>
+        expect.fail(`${error.message}: ${await leftOn(name)}\n${farm().view.explain()}`),
+      );
   };
   const leftOn = async (name: string): Promise<string[]> => {
     const { metadata, spec } = await farm().view.node(name);
