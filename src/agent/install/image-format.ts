@@ -61,6 +61,10 @@ export function readImageHead(head: Buffer): Ext4Facts {
   const other = OTHER_CONTENTS.find(
     ({ at, bytes }) => head.toString('latin1', at, at + bytes.length).toLowerCase() === bytes.toLowerCase(),
   );
+  const packing = detectPacking(head);
+  if (packing !== 'plain') {
+    throw imageInvalid(`the image is packed twice, with ${packing} within`, 'pack it once');
+  }
   const isBootSector = head[510] === 0x55 && head[511] === 0xaa;
   const name =
     other?.name ?? (isBootSector ? 'a partition table (MBR) of a whole disk' : 'no ext4 file system');

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { type ImageServer, startImageServer } from '../../env/image-server.ts';
 import { buildImage, checksumOf, type Image } from '../../env/images.ts';
@@ -246,6 +247,7 @@ describe('staging an image', function () {
     { what: 'tar', bytes: withBytes(257, 'ustar') },
     { what: 'gzip', bytes: Buffer.from('1f8b0800000000000003', 'hex') },
     { what: 'xz', bytes: Buffer.from('fd377a585a000004', 'hex') },
+    { what: 'packed twice, with gzip within', bytes: gzipSync(gzipSync('x'.repeat(2000))) },
     { what: 'web page', bytes: Buffer.from('<!doctype html><title>login</title>') },
     { what: 'empty', bytes: Buffer.alloc(0) },
     { what: 'no ext4', bytes: Buffer.alloc(200_000) },

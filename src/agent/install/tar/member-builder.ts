@@ -34,7 +34,7 @@ export class MemberBuilder {
   #longLink: string | undefined;
   #header: Header | undefined;
   #sparse: PaxSparse | undefined;
-  #segments: readonly Segment[] | undefined;
+  #segments: Segment[] | undefined;
   #realSize = 0;
 
   /** Whether a header only extends the one that follows, by what it is followed by itself. */
@@ -56,18 +56,18 @@ export class MemberBuilder {
     this.#segments = undefined;
     if (header.type !== 'S') {
       this.#sparse = parsePaxSparse(this.#local);
-      this.#segments = this.#sparse?.segments;
+      this.#segments = this.#sparse?.segments?.slice();
       return false;
     }
     const { segments, hasMore } = parseSparseBlock(block, 'header');
-    this.#segments = segments;
+    this.#segments = [...segments];
     this.#realSize = realSize(block);
     return hasMore;
   }
 
   takeSparseBlock(block: Buffer): boolean {
     const { segments, hasMore } = parseSparseBlock(block, 'extension');
-    this.#segments = [...(this.#segments ?? []), ...segments];
+    this.#segments?.push(...segments);
     return hasMore;
   }
 
@@ -81,7 +81,7 @@ export class MemberBuilder {
   }
 
   takeMap(segments: readonly Segment[]): void {
-    this.#segments = segments;
+    this.#segments = segments.slice();
   }
 
   isUnfinished(): boolean {

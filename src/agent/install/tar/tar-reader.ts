@@ -70,14 +70,20 @@ const whole = ({ sizeBytes, kind }: Member): readonly Segment[] =>
 
 /** The map in front of the data: lines of decimal numbers, the first of which counts the pairs. */
 async function readMap(source: ByteSource): Promise<Segment[]> {
-  let text = '';
-  for (;;) {
-    text += (await required(source, TAR_BLOCK_BYTES)).toString('latin1');
-    const lines = text.split('\n');
+  const lines: string[] = [];
+  let begun = '';
+  for (let read = 0; read <= MAX_MAP_BYTES; read += TAR_BLOCK_BYTES) {
+    const text = (await required(source, TAR_BLOCK_BYTES)).toString('latin1');
+    const [first = '', ...others] = text.split('\n');
+    begun += first;
+    for (const line of others) {
+      lines.push(begun);
+      begun = line;
+    }
+    if (lines.length === 0) continue;
     const count = Number(lines[0]);
-    if (lines.length > 1 && !(count >= 0 && count <= MAX_MAP_BYTES)) break;
-    if (lines.length > 2 * count + 1) return toSegments(lines.slice(1, 2 * count + 1));
-    if (text.length > MAX_MAP_BYTES) break;
+    if (!(count >= 0 && count <= MAX_MAP_BYTES)) break;
+    if (lines.length > 2 * count) return toSegments(lines.slice(1, 2 * count + 1));
   }
   throw damaged('the map of holes of a file is malformed');
 }

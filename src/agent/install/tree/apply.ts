@@ -34,8 +34,11 @@ export function applyMember(root: Entry, member: Member, layer: number): Effect 
     return { member: undefined, removeFirst: false, inode };
   }
   folder.children?.set(name, inode.kind === 'directory' ? newFolder(inode, layer) : asEntry(inode, layer));
-  // A program that unpacks replaces a file by a file; what concerns a folder is done beforehand.
-  const removeFirst = there !== undefined && (there.children !== undefined || inode.kind === 'directory');
+  // A program that unpacks replaces a file by a file; what concerns a folder is done beforehand. A symbolic link that GNU
+  // tar has just made may still be a placeholder, of which it keeps the first of two.
+  const isPlaceholder = there?.inode.kind === 'symlink' && there.layer === layer;
+  const removeFirst =
+    there !== undefined && (there.children !== undefined || inode.kind === 'directory' || isPlaceholder);
   return { member: moved, removeFirst, inode };
 }
 

@@ -14,8 +14,17 @@ export interface Place {
   readonly path: string;
 }
 
-/** The parts of a member's name. @throws StalledError `ImageInvalid` if it leads out of the tree */
+/** No program can give Linux a longer path, its last zero included. */
+const MAX_PATH_BYTES = 4096;
+
+/** The parts of a member's name. @throws StalledError `ImageInvalid` if it leads out of the tree, or is no path */
 export function partsOf(path: string): string[] {
+  if (path.length >= MAX_PATH_BYTES) {
+    throw imageInvalid(
+      `${displayName(path.slice(0, 40))}… in the archive has a name of ${path.length} bytes`,
+      `shorten it below ${MAX_PATH_BYTES}`,
+    );
+  }
   const parts = path.split('/').filter(part => part !== '' && part !== '.');
   if (parts.includes('..') || path.includes('\0')) {
     throw imageInvalid(

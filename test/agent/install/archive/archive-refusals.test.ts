@@ -151,6 +151,10 @@ describe('an archive that is not taken', function () {
       file('etc/os-release', 'VERSION_ID=1\n'),
       directory('x/y/'),
       file('x/y/z'),
+      symlink('l', '/one'),
+      file('l'),
+      symlink('l', '../two'),
+      symlink('l', '/three'),
       symlink('s', 'x'),
       file('etc/os-release', 'VERSION_ID=2\n'),
       file('x', 'a file now'),
@@ -160,6 +164,7 @@ describe('an archive that is not taken', function () {
     await host.stage(await serve(bytes));
     expect((await host.slots.inspect()).B.osRelease?.versionId).to.equal('2');
     expect(await runProgram('debugfs', '-R', 'cat x', host.slotB)).to.equal('a file now');
+    expect(await runProgram('debugfs', '-R', 'stat l', host.slotB)).to.contain('"/three"');
     expect(await runProgram('debugfs', '-R', 'cat s/t', host.slotB)).to.equal('x');
   });
 

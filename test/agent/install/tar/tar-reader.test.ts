@@ -111,6 +111,14 @@ describe('reading a tar archive', () => {
     ]);
   });
 
+  it('reads a map of very many holes in no time', async () => {
+    const segments = Array.from({ length: 200_000 }, (_unused, at) => ({ offset: at * 8192, bytes: 1 }));
+    const sparse = member('s', { sizeBytes: 200_000 * 8192, segments });
+    const bytes = [encodeMember(sparse), Buffer.alloc(storedBytes(sparse)), Buffer.alloc(256), END_MARK];
+    const [found] = await read(Buffer.concat(bytes), 4096);
+    expect(found?.member.segments).to.have.length(200_000);
+  }).timeout(10_000);
+
   for (const { what, segments, sizeBytes } of [
     { what: 'goes past the end', segments: [{ offset: 90, bytes: 20 }], sizeBytes: 100 },
     {

@@ -45,6 +45,11 @@ describe('the tree of what is unpacked', () => {
     it(`refuses ${JSON.stringify(path)}`, () => expect(() => partsOf(path)).to.throw('leads out'));
   }
 
+  it('refuses a name longer than Linux takes, before it makes a folder of each part', () => {
+    expect(partsOf('d/'.repeat(2047))).to.have.length(2047);
+    expect(() => partsOf('d/'.repeat(2048))).to.throw('4096 bytes');
+  });
+
   it('makes no folders where it only looks', () => {
     const root = treeOf(linked);
     const before = namesOf(root);
@@ -66,6 +71,12 @@ describe('the tree of what is unpacked', () => {
       expect(root.children?.get('a')?.inode.kind).to.equal(next[0].kind);
     });
   }
+
+  it('removes a link first that the same archive made: its placeholder would win', () => {
+    const root = treeOf([symlink('a', '/b')]);
+    expect(applyMember(root, symlink('a', '/c')[0], 0).removeFirst).to.equal(true);
+    expect(applyMember(root, symlink('a', '/d')[0], 1).removeFirst).to.equal(false);
+  });
 
   it('lets two names share what they are names of, until one is replaced', () => {
     const root = treeOf([file('a'), hardlink('b', './a')]);
