@@ -1,4 +1,4 @@
-import type { DrainPolicy, OSUpgradeProgress } from '../../api/monok8s/index.ts';
+import { CORDONED_BY_ANNOTATION, type DrainPolicy, type OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { toTimestamp } from '../../domain/clock.ts';
 import { blockOf, fateOf, nameOf, type PodFate } from '../../domain/drain.ts';
 import type { NodeState } from '../../domain/node-state.ts';
@@ -28,7 +28,8 @@ export function decideDrain(
   rules: DrainRules,
 ): DecisionPart {
   if (gateState(progress) !== 'Draining') return { actions: [] };
-  if (!node.unschedulable) return { actions: [{ type: 'cordon', node, progress }], watchPods: false };
+  if (!isCordonedFor(node, progress))
+    return { actions: [{ type: 'cordon', node, progress }], watchPods: false };
   const { drain: policy } = rules;
   if (policy.skip) return { actions: open(snapshot, progress) };
   const timeoutAtMs = sinceMs(progress, snapshot) + policy.timeoutSeconds * 1000;
@@ -42,6 +43,10 @@ export function decideDrain(
     recheckAtMs: Math.min(timeoutAtMs, seen.recheckAtMs),
   };
 }
+
+/** Also by someone else, who then keeps it. What an earlier plan of ours left is taken over. */
+const isCordonedFor = ({ unschedulable, annotations }: NodeState, { metadata }: OSUpgradeProgress): boolean =>
+  unschedulable && [undefined, metadata.name].includes(annotations[CORDONED_BY_ANNOTATION]);
 
 const open = ({ nowMs }: NodeSnapshot, progress: OSUpgradeProgress): DecisionPart['actions'] =>
   changeOf(progress, toGate(progress, 'Open', { reason: 'Drained', message: 'the node is drained' }, nowMs));

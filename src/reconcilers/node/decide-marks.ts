@@ -33,12 +33,9 @@ export function decideMarks(node: NodeState, fleet: Fleet): NodeAction[] {
   return [...instance, { type: 'uncordon', node, labels }, ...setLabels(node, others)];
 }
 
-/** A plan is being drained or rebooted under our cordon. */
+/** A plan is being drained or rebooted, also one that found the cordon of an earlier one of ours. */
 const isCordonNeeded = (node: NodeState, { progressesByNode }: Fleet): boolean =>
-  (progressesByNode.get(node.name) ?? []).some(
-    progress =>
-      progress.metadata.name === node.annotations[CORDONED_BY_ANNOTATION] && hasBegunDraining(progress),
-  );
+  (progressesByNode.get(node.name) ?? []).some(hasBegunDraining);
 
 /** The plan of an OS object at work on the node; of several, the one that has begun to drain. */
 function workOf(node: NodeState, { progressesByNode }: Fleet): OSUpgradeProgress | undefined {

@@ -154,7 +154,7 @@ function earliest({ timing, silences, choice, nowMs }: Times): number | undefine
 function unmarkedOf(verdicts: readonly NodeVerdict[], uid: string, rollout: number): NodeState[] {
   const mark = rolloutMark(uid, rollout);
   return verdicts
-    .filter(({ progress, lost }) => progress !== undefined && hasActed(progress) && lost === undefined)
+    .filter(({ last, lost }) => last !== undefined && hasActed(last) && lost === undefined)
     .map(({ node }) => node)
     .filter(({ annotations }) => annotations[ROLLOUT_ANNOTATION] !== mark);
 }

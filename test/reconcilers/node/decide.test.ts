@@ -745,6 +745,14 @@ const cases: Case[] = [
     watchPods: false,
   },
   {
+    name: 'a cordon that an earlier plan of ours left is taken over, not given back in the middle',
+    nodes: [node('n1', { ...cordoned, annotations: { 'monok8s.io/cordoned-by': 'up-n1-0' } })],
+    progresses: drains,
+    drain: pods(),
+    actions: ['cordon'],
+    watchPods: false,
+  },
+  {
     name: 'skip still cordons',
     requests: [request('up', { drain: { skip: true } })],
     progresses: drains,

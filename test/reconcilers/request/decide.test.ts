@@ -91,6 +91,16 @@ const cases: Case[] = [
     unmarked: ['n1'],
   },
   {
+    name: 'a plan that ended while no controller ran has acted, whatever the node runs by now',
+    nodes: [node('n1', { version: 'v1.35.1' }), node('n2', { agentBootId: 'boot-2', bootId: 'boot-2' })],
+    progresses: ['n1', 'n2'].map(on =>
+      progress({ on, status: { phase: 'Completed', attempt: 1, bootId: 'boot-1' } }),
+    ),
+    plans: [],
+    unmarked: ['n1', 'n2'],
+    counts: { updated: 1, drifted: 1 },
+  },
+  {
     name: 'an object that was deleted before its node was free to reboot is made again',
     nodes: [node('n1')],
     plans: ['n1'],
