@@ -26,22 +26,8 @@ export function createNodeReconciler(context: ControllerContext, sessions: Drain
       .some(object => ownWrites.isBehind(object.uid, object.resourceVersion));
   };
 
-  const carryOut = async (name: string, action: NodeAction): Promise<void> => {
-    const begins =
-      action.type === 'gate' && action.gate.state === 'Draining' && !hasBegunDraining(action.progress);
-    // Counted from now on, so that no other node takes the same place of the budget meanwhile.
-    if (begins) reserved.add(name);
-    try {
-      await carryOutOnNode({ context, sessions }, name, action);
-    } catch (error) {
-      if (begins) reserved.delete(name);
-      asTransientIfGone(error);
-    }
-  };
-
   return async name => {
     if (isBehind(name)) return BEHIND_MS;
-    reserved.delete(name);
     const nowMs = clock.nowMs();
     const decision = decideNode({
       name,
@@ -53,11 +39,19 @@ export function createNodeReconciler(context: ControllerContext, sessions: Drain
       defaultZone: context.timeZone,
       systemNamespace: context.namespace,
     });
+    // Counted from now on, so that no other node takes the same place of the budget meanwhile. Also after a write that
+    // failed, as it may have been done all the same: this node's next turn tells.
+    if (decision.actions.some(beginsDrain)) reserved.add(name);
+    else reserved.delete(name);
     if (decision.watchPods) sessions.open(name);
     else sessions.close(name);
-    for (const action of decision.actions) await carryOut(name, action);
+    for (const action of decision.actions)
+      await carryOutOnNode({ context, sessions }, name, action).catch(asTransientIfGone);
     const isEvicting = decision.actions.some(({ type }) => type === 'evict');
     if (isEvicting) return 0;
     return decision.recheckAtMs === undefined ? undefined : Math.max(0, decision.recheckAtMs - nowMs);
   };
 }
+
+const beginsDrain = (action: NodeAction): boolean =>
+  action.type === 'gate' && action.gate.state === 'Draining' && !hasBegunDraining(action.progress);
