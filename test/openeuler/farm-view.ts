@@ -118,7 +118,7 @@ export class FarmView {
 }
 
 const NODE_COLUMNS =
-  'custom-columns=NAME:.metadata.name,OS:.status.nodeInfo.osImage,OFF:.spec.unschedulable,BOOT:.status.nodeInfo.bootID,LABELS:.metadata.labels,ANNOTATIONS:.metadata.annotations';
+  'custom-columns=NAME:.metadata.name,OS:.status.nodeInfo.osImage,OFF:.spec.unschedulable,CONDITIONS:.status.conditions[*].status,BOOT:.status.nodeInfo.bootID,LABELS:.metadata.labels,ANNOTATIONS:.metadata.annotations';
 const INSTANCE_COLUMNS = 'custom-columns=NAME:.metadata.name,SPEC:.spec,STATUS:.status';
 
 // Heartbeats come all the time.
