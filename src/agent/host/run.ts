@@ -41,10 +41,10 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
     // A folder of the search path that may not be read shows as EACCES, though the program is elsewhere or nowhere.
     const isSearched = !program.includes('/') && errnoOf(error) === 'EACCES';
     if (errnoOf(error) !== 'ENOENT' && !isSearched) throw error;
-    if (program.includes('/')) throw missing(program, error);
+    if (program.includes('/')) throw programMissing(program, error);
   }
   return runOnce([`${SYSTEM_PROGRAMS}/${program}`, ...args], options).catch((error: unknown) => {
-    throw errnoOf(error) === 'ENOENT' ? missing(program, error) : error;
+    throw errnoOf(error) === 'ENOENT' ? programMissing(program, error) : error;
   });
 }
 
@@ -117,7 +117,8 @@ function collect(stream: NodeJS.ReadableStream, maxBytes = 65_536): () => string
   return () => Buffer.concat(parts).toString('utf8');
 }
 
-const missing = (program: string, cause: unknown): StalledError =>
+/** The refusal of what needs a program that is not there. */
+export const programMissing = (program: string, cause?: unknown): StalledError =>
   new StalledError('ProgramMissing', `the program ${program} is not there: install it where the agent runs`, {
     cause,
   });

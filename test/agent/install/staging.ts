@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AgentConfig } from '../../../src/agent/config.ts';
@@ -88,7 +88,12 @@ export class StagingHost {
 
   /** The first bytes of slot B, all of which are zero while its superblock is destroyed. */
   async headOfB(): Promise<Buffer> {
-    return (await readFile(this.slotB)).subarray(0, 4096);
+    const handle = await open(this.slotB, 'r');
+    try {
+      return (await handle.read(Buffer.alloc(4096), 0, 4096, 0)).buffer;
+    } finally {
+      await handle.close();
+    }
   }
 
   /** Lets waiting take no time: the clock jumps instead. */

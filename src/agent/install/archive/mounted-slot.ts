@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf } from '../../../domain/errno.ts';
 import { StalledError } from '../../../domain/errors.ts';
+import { programMissing } from '../../host/run.ts';
 
 /** A slot's file system, mounted where only a process that belongs to us sees it. */
 export interface MountedSlot {
@@ -56,7 +57,7 @@ export async function mountSlot(
   const complaint = complaintOf(keeper);
   const closed = once(keeper, 'close');
   await Promise.race([once(keeper.stdout, 'data'), closed]).catch((error: unknown) => {
-    throw errnoOf(error) === 'ENOENT' ? missing(error) : error;
+    throw errnoOf(error) === 'ENOENT' ? programMissing('unshare', error) : error;
   });
   if (keeper.exitCode !== null || keeper.signalCode !== null) throw failed(slot.path, 'mounted', complaint());
   return {
@@ -87,8 +88,3 @@ const failed = (path: string, what: string, complaint: string): StalledError =>
     'SlotWriteFailed',
     `${path} could not be ${what} (${complaint}): see the log of the kernel, then retry`,
   );
-
-const missing = (cause: unknown): StalledError =>
-  new StalledError('ProgramMissing', 'the program unshare is not there: install it where the agent runs', {
-    cause,
-  });

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { errnoOf } from '../../../domain/errno.ts';
 import { StalledError } from '../../../domain/errors.ts';
+import { programMissing } from '../../host/run.ts';
 
 /**
  * Removes files and folders with everything below. Names are bytes, hence the way round arguments.
  * @param paths relative to `root`, real, one byte a character; one that is not there any more is fine
- * @throws StalledError `SlotWriteFailed`
+ * @throws StalledError `SlotWriteFailed`, `ProgramMissing`
  */
 export async function removePaths(
   root: string,
@@ -23,7 +25,9 @@ export async function removePaths(
   });
   child.stdin.on('error', () => undefined);
   child.stdin.end(Buffer.from(paths.map(path => `./${path}\0`).join(''), 'latin1'));
-  await once(child, 'close');
+  await once(child, 'close').catch((error: unknown) => {
+    throw errnoOf(error) === 'ENOENT' ? programMissing('xargs', error) : error;
+  });
   if (child.exitCode === 0) return;
   throw new StalledError(
     'SlotWriteFailed',

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { statfs } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { StalledError, TransientError } from '../../../domain/errors.ts';
+import { programMissing } from '../../host/run.ts';
 import { imageInvalid } from '../image-format.ts';
 import { END_MARK } from '../tar/encode-member.ts';
 
@@ -100,7 +101,7 @@ export class TarRun {
       throw new TransientError('ExpandingInterrupted', 'the tar program was killed');
     const complaint = this.#complaint.trim();
     throw this.#child.exitCode === NOT_FOUND
-      ? new StalledError('ProgramMissing', 'the program tar is not there: install it where the agent runs')
+      ? programMissing('tar')
       : imageInvalid(`tar cannot unpack the image (${complaint})`, 'pack it anew, with GNU tar');
   }
 

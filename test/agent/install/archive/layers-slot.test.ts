@@ -46,7 +46,7 @@ describe('the layers of an image on a slot', function () {
   before(async function () {
     needsMounts(this);
     dir = await mkdtemp(join(tmpdir(), 'layers-'));
-    old = (await buildImage({ version: 'v1.34.1', sizeMiB: 16, fillMiB: 1 })).path;
+    old = (await buildImage({ version: 'v1.34.1', sizeMiB: 6, fillMiB: 1 })).path;
   });
   after(async () => {
     if (dir !== '') await rm(dir, { recursive: true });
