@@ -10,7 +10,7 @@ import { LEASES, OSUPGRADES } from '../kube/resources.ts';
 import type { KubeClient } from '../kube/types.ts';
 import { type CatalogReader, CatalogWait } from './catalog-source.ts';
 import { type Candidate, phaseOf } from './decide/attempt.ts';
-import { holdOf, RECHECK_MS } from './decide/hold.ts';
+import { RECHECK_MS, waitOf } from './decide/hold.ts';
 import type { PinnedPlan } from './decide/records.ts';
 import type { Hold, Resolution } from './decide/snapshot.ts';
 import type { Durable } from './state.ts';
@@ -87,7 +87,7 @@ async function resolveAnew(
     if (await hasController(options.client)) return later('waiting for the controller to add a plan');
     const request = await options.client.get(OSUPGRADES, { name: sourceRef.name });
     if (!request) return later(`there is no OSUpgrade ${sourceRef.name} (spec.sourceRef.name): create it`);
-    const hold = holdOf(request, options.clock.nowMs(), options.zone);
+    const hold = waitOf(request, options.clock.nowMs(), options.zone);
     return hold ? { type: 'wait', ...hold } : await planOf(options, request, running);
   } catch (error) {
     if (isTransient(error) || error instanceof CatalogWait) return later(messageOf(error));
@@ -115,7 +115,7 @@ async function withHold(options: ResolverOptions, candidate: Candidate, plan: No
 async function stagedHold({ client, clock, zone }: ResolverOptions, name: string): Promise<Hold | undefined> {
   try {
     const request = await client.get(OSUPGRADES, { name });
-    if (request) return holdOf(request, clock.nowMs(), zone);
+    if (request) return waitOf(request, clock.nowMs(), zone);
     const message = `OSUpgrade ${name} (spec.sourceRef.name) was deleted: create it again, or delete this object`;
     return { message, retryInMs: RECHECK_MS };
   } catch (error) {

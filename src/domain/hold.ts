@@ -44,3 +44,6 @@ const wallTimes = (window: Request['timeWindow'], defaultZone: string): string =
   window === undefined
     ? ''
     : ` (${window.startTime} to ${window.endTime} in the time zone ${window.timeZone ?? defaultZone})`;
+
+/** A person has to correct the request: nothing that comes by itself ends the hold. */
+export const isMistake = ({ reason }: Refusal): boolean => reason !== 'Paused' && reason !== 'WindowClosed';

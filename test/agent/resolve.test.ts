@@ -132,7 +132,7 @@ describe('what an object asks for', () => {
     [
       'the window',
       { request: upgrade({ timeWindow: { startTime: '22:00:00', endTime: '23:00:00' } }) },
-      'is closed until 2026-11-21T22:00:00.000Z',
+      'opens at 2026-11-21T22:00:00Z',
     ],
     ['the API server', { error: new TransientError('Unreachable', 'refused') }, 'refused'],
   ];

@@ -1,7 +1,7 @@
 import { type OSUpgradeProgress, ROLLOUT_ANNOTATION } from '../../api/monok8s/index.ts';
 import { SERIAL_LABEL } from '../../api/openeuler/index.ts';
 import { allowedUnavailable, nodesOf } from '../../domain/budget.ts';
-import { type Hold, holdOf } from '../../domain/hold.ts';
+import { type Hold, holdOf, isMistake } from '../../domain/hold.ts';
 import { leftToUpstream, type NodeState } from '../../domain/node-state.ts';
 import { hasActed, hasBegunDraining, isActive, isFor, titleOf } from '../../domain/progress.ts';
 import type { AnyStatus, Target } from '../../domain/request.ts';
@@ -65,8 +65,6 @@ function turnsOf({ verdicts, batch }: Choice): RequestDecision['turns'] {
     .filter(({ node }) => names.has(node.name) !== SERIAL_LABEL in node.labels)
     .map(({ node }) => ({ node, isInBatch: names.has(node.name) }));
 }
-
-const isMistake = ({ reason }: Refusal): boolean => reason !== 'Paused' && reason !== 'WindowClosed';
 
 function choose(
   { request, fleet, serverVersion, nowMs }: RequestSnapshot,
