@@ -10,7 +10,7 @@ export type Ability = 'canResolve' | 'canPull';
 export interface Hosts {
   /**
    * Does something at the first host that can do it.
-   * @throws the error of the last one in the configured order, with the others named
+   * @throws the error of the last one in the configured order, with the others named; a TransientError if one of them is
    */
   tryEach<T>(ability: Ability, act: (client: EndpointClient) => Promise<T>): Promise<T>;
   /** Asks a host after all others from now on. */
@@ -67,9 +67,12 @@ function combined(failures: readonly { client: EndpointClient; error: unknown }[
   const others = failures.slice(0, -1).map(({ client, error }) => `${client.name}: ${messageOf(error)}`);
   if (others.length === 0) return last.error instanceof Error ? last.error : new Error(String(last.error));
   const message = `${messageOf(last.error)} (before: ${others.join('; ')})`;
-  const options = { cause: last.error };
-  if (last.error instanceof ServerBusyError) return new ServerBusyError(message, last.error.waitMs, options);
-  return last.error instanceof StalledError
-    ? new StalledError(last.error.reason, message, options)
-    : new TransientError(reasonOf(last.error), message, options);
+  // Who fails only now may have what the others lack: a mirror that is restarted, say, of what is nowhere else.
+  const passing = failures.find(({ error }) => error instanceof TransientError);
+  const { error } = last.error instanceof StalledError && passing !== undefined ? passing : last;
+  const options = { cause: error };
+  if (error instanceof ServerBusyError) return new ServerBusyError(message, error.waitMs, options);
+  return error instanceof StalledError
+    ? new StalledError(error.reason, message, options)
+    : new TransientError(reasonOf(error), message, options);
 }

@@ -242,6 +242,16 @@ describe('an archive that is not taken', function () {
     await expectDestroyed();
   });
 
+  for (const what of ['path', 'zstPath'] as const) {
+    it(`finds that the very last byte is wrong (${what})`, async () => {
+      const plan = await serveFile(tar[what]);
+      server.setFaults('/image', { kind: 'wrongByte', atBytes: (await stat(tar[what])).size - 1 });
+      expect((await host.refusal(plan)).reason).to.equal('ChecksumMismatch');
+      await expectDestroyed();
+      expect(await grubSees(host.slotB)).to.equal('');
+    });
+  }
+
   it('refuses a wrong checksum of a whole archive', async () => {
     const plan = await serveFile(tar.zstPath);
     const { reason } = await host.refusal({ ...plan, checksum: `sha256:${'0'.repeat(64)}` });

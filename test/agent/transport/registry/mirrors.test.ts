@@ -96,6 +96,17 @@ describe('the mirrors of a registry', () => {
     );
   });
 
+  it('are waited for when only they may have it', async () => {
+    mirrored(`server = "${second.url}"\n[host."${first.url}"]`);
+    second.setFaults({ kind: 'answer', path: /./, status: 404 });
+    first.setFaults(
+      { kind: 'answer', path: /manifests/, status: 503, times: 1 },
+      { kind: 'answer', path: /blobs/, status: 500, times: 1 },
+    );
+    expect(await puller.ending(`${REGISTRY}/os:v1`)).to.equal('pulled');
+    expect(puller.retries).to.have.length(2);
+  });
+
   it('are passed by when they answer nonsense', async () => {
     mirrored(`server = "${second.url}"\n[host."${first.url}"]`);
     for (const body of ['<html>', '{}', '', 'null']) {
