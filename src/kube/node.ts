@@ -85,9 +85,10 @@ function changesOf(
 }
 
 /**
- * Sets or removes labels and annotations of a node. Nothing is sent if the node has them already.
+ * Sets or removes labels and annotations of a node, for names that only one program writes: what else has changed there
+ * since `node` was read does not matter. Nothing is sent if the node has them already.
  * @returns the node as it is now
- * @throws TransientError `Conflict` when the node changed since `node` was read
+ * @throws TransientError `Conflict` when another node of the same name is found there
  */
 export async function setNodeMetadata(
   client: KubeClient,
@@ -99,12 +100,7 @@ export async function setNodeMetadata(
   const annotations = changesOf(node.annotations, wanted.annotations);
   if (!labels && !annotations) return node;
   const body = {
-    metadata: {
-      uid: node.uid,
-      resourceVersion: node.resourceVersion,
-      ...(labels && { labels }),
-      ...(annotations && { annotations }),
-    },
+    metadata: { uid: node.uid, ...(labels && { labels }), ...(annotations && { annotations }) },
   };
   return client.patch(NODES, { name: node.name }, { type: 'merge', body }, options);
 }

@@ -1,5 +1,6 @@
 import { createLogger, transports } from 'winston';
 import type { OSUpgrade, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
+import type { OS } from '../../src/api/openeuler/index.ts';
 import type { NodeState } from '../../src/domain/node-state.ts';
 import type { CallOptions, KubeClient, ObjectRef, Patch, Resource } from '../../src/kube/types.ts';
 import type { ControllerContext } from '../../src/reconcilers/context.ts';
@@ -11,6 +12,7 @@ import { fleet, NOW_MS } from './objects.ts';
 export interface Caches {
   nodes: readonly NodeState[];
   upgrades: readonly OSUpgrade[];
+  oses: readonly OS[];
   progresses: readonly OSUpgradeProgress[];
 }
 
@@ -28,7 +30,7 @@ export type OnWrite = (write: {
 export function frozenContext(caches: Caches, onWrite: OnWrite): ControllerContext {
   const write = async <T>(verb: string, resource: Resource<T>, ref: ObjectRef, body: object): Promise<T> => {
     await onWrite({ verb, ref, body });
-    return resource.parse(written(caches, ref));
+    return resource.parse(verb === 'create' ? { ...body, metadata: CREATED } : written(caches, ref));
   };
   const client: KubeClient = {
     get: async () => undefined,
@@ -57,9 +59,13 @@ export function frozenContext(caches: Caches, onWrite: OnWrite): ControllerConte
         () => caches.progresses,
         ({ metadata }) => metadata.name,
       ),
-      ...{ oses: NONE, instances: NONE, agentPods: NONE, upstreamProxies: NONE },
+      oses: listerOf(
+        () => caches.oses,
+        ({ metadata }) => metadata.name,
+      ),
+      ...{ instances: NONE, agentPods: NONE, upstreamProxies: NONE },
     },
-    fleet: { read: () => fleet(caches.nodes, caches.upgrades, caches.progresses) },
+    fleet: { read: () => fleet(caches.nodes, [...caches.upgrades, ...caches.oses], caches.progresses) },
     events: { record: () => undefined, flush: async () => undefined },
     leadership: { remainingMs: () => 60_000, renew: async () => 60_000 },
     signal: new AbortController().signal,
@@ -71,6 +77,7 @@ export function frozenContext(caches: Caches, onWrite: OnWrite): ControllerConte
   };
 }
 
+const CREATED = { name: 'created', uid: 'created', resourceVersion: '1' };
 const NONE = { get: () => undefined, list: () => [] };
 
 function listerOf<T>(list: () => readonly T[], nameOf: (item: T) => string): Lister<T> {
@@ -78,8 +85,8 @@ function listerOf<T>(list: () => readonly T[], nameOf: (item: T) => string): Lis
 }
 
 /** The object as the API server answers it after a write. */
-function written({ nodes, upgrades, progresses }: Caches, { name }: ObjectRef): object {
-  const object = [...upgrades, ...progresses].find(({ metadata }) => metadata.name === name);
+function written({ nodes, upgrades, oses, progresses }: Caches, { name }: ObjectRef): object {
+  const object = [...upgrades, ...oses, ...progresses].find(({ metadata }) => metadata.name === name);
   const uid = object?.metadata.uid ?? nodes.find(node => node.name === name)?.uid ?? 'x';
   return { ...object, metadata: { name, uid, resourceVersion: '2' } };
 }

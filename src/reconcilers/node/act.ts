@@ -4,9 +4,9 @@ import type { NodeState } from '../../domain/node-state.ts';
 import type { PodFacts } from '../../domain/pod.ts';
 import { titleOf } from '../../domain/progress.ts';
 import { cordon, uncordon } from '../../kube/node.ts';
-import { NODES } from '../../kube/resources.ts';
 import type { EvictionAnswer } from '../../kube/types.ts';
 import type { ControllerContext } from '../context.ts';
+import { markNode } from '../mark-node.ts';
 import { deleteStrayInstance, tellInstance } from './act-instance.ts';
 import { deleteOrphan, deleteOutdated, failUnknownNode, refuse, writeGate } from './act-progress.ts';
 import type { NodeAction } from './decision.ts';
@@ -49,15 +49,12 @@ export async function carryOutOnNode(actors: NodeActors, name: string, action: N
   }
 }
 
-/** We alone write these labels, so the node's own changes meanwhile do not matter. */
 async function setLabels(
-  { client, signal, ownWrites, log }: ControllerContext,
+  context: ControllerContext,
   { node, labels }: Extract<NodeAction, { type: 'label' }>,
 ): Promise<void> {
-  const body = { metadata: { uid: node.uid, labels } };
-  const written = await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
-  ownWrites.note(node.uid, node.resourceVersion, written.resourceVersion);
-  log.info('node labelled', { node: node.name, labels });
+  await markNode(context, node, { labels });
+  context.log.info('node labelled', { node: node.name, labels });
 }
 
 const nodeSubject = (node: NodeState) => ({ apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.uid });

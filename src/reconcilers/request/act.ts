@@ -7,9 +7,10 @@ import type { NodeState } from '../../domain/node-state.ts';
 import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import { progressNameOf, rolloutMark } from '../../domain/rollout-key.ts';
 import type { NodeVerdict } from '../../domain/verdict.ts';
-import { NODES, OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
+import { OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts';
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
+import { markNode } from '../mark-node.ts';
 import type { RequestDecision } from './decision.ts';
 import type { Expectations } from './expectations.ts';
 import { planOf, progressBody, refusedPlan } from './plan-body.ts';
@@ -29,8 +30,11 @@ export async function carryOut(
     await adopt(context, expectations, { request, plan, progress });
   }
   const mark = rolloutMark(request.metadata.uid, rollout);
-  for (const node of decision.unmarked) await markNode(context, node, mark);
-  for (const turn of decision.turns) await labelSerial(context, turn);
+  for (const node of decision.unmarked)
+    await markNode(context, node, { annotations: { [ROLLOUT_ANNOTATION]: mark } });
+  // As upstream's scripts see which nodes are in the batch.
+  for (const { node, isInBatch } of decision.turns)
+    await markNode(context, node, { labels: { [SERIAL_LABEL]: isInBatch ? '' : null } });
   if (target === undefined) return;
   const plan = planOf(target, rollout);
   for (const verdict of decision.plans) await givePlan(context, expectations, { request, plan, verdict });
@@ -129,19 +133,3 @@ export const subjectOf = ({ apiVersion, kind, metadata: { name, namespace, uid }
   uid,
   ...(namespace === undefined ? {} : { namespace }),
 });
-
-/** The node belongs to the batch that a serial request works through, as upstream's scripts see it. */
-async function labelSerial(
-  { client, signal }: ControllerContext,
-  { node, isInBatch }: RequestDecision['turns'][number],
-): Promise<void> {
-  const body = { metadata: { uid: node.uid, labels: { [SERIAL_LABEL]: isInBatch ? '' : null } } };
-  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
-}
-
-/** We alone write this annotation, so the node's own changes meanwhile do not matter. */
-async function markNode({ client, signal }: ControllerContext, node: NodeState, mark: string): Promise<void> {
-  if (node.annotations[ROLLOUT_ANNOTATION] === mark) return;
-  const body = { metadata: { uid: node.uid, annotations: { [ROLLOUT_ANNOTATION]: mark } } };
-  await client.patch(NODES, { name: node.name }, { type: 'merge', body }, { signal });
-}

@@ -1,9 +1,11 @@
+import type { ObjectMeta } from '../../api/meta.ts';
 import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import type { ControllerContext } from '../context.ts';
 import { asTransientIfGone } from '../gone.ts';
+import type { OwnWrites } from '../own-writes.ts';
 import { carryOut, subjectOf } from './act.ts';
 import { decideRequest } from './decide.ts';
-import type { RequestSnapshot } from './decision.ts';
+import type { RequestDecision, RequestSnapshot } from './decision.ts';
 import { createExpectations } from './expectations.ts';
 import { findByKey } from './request-key.ts';
 import type { TargetSource } from './target-source.ts';
@@ -43,15 +45,33 @@ export function createRequestReconciler(
     if (ownWrites.isBehind(cached.metadata.uid, cached.metadata.resourceVersion)) return BEHIND_MS;
     const snapshot = await gather(cached);
     const decided = decideRequest(snapshot);
-    const decision = mayPlan ? decided : { ...decided, plans: [], turns: [] };
+    const decision = withoutStale(decided, mayPlan, ownWrites);
     const target = targetOf(snapshot);
     context.log.debug('request looked at', { request: cached.title, plans: decision.plans.length });
     await carryOut(context, expectations, cached, { decision, target }).catch(asTransientIfGone);
     announce(context, cached, decision.status, target);
-    if (!mayPlan && decided.plans.length > 0) return BEHIND_MS;
+    if (countWrites(decision) < countWrites(decided)) return BEHIND_MS;
     return decided.recheckAtMs === undefined ? undefined : Math.max(0, decided.recheckAtMs - snapshot.nowMs);
   };
 }
+
+/** The part of a decision that does not rest on a cache which has yet to see what we wrote. */
+function withoutStale(decided: RequestDecision, mayPlan: boolean, ownWrites: OwnWrites): RequestDecision {
+  const isSeen = ({ uid, resourceVersion }: Versioned): boolean => !ownWrites.isBehind(uid, resourceVersion);
+  // A batch is entered as a whole, or the rest of it would come after the next one.
+  const isCurrent = mayPlan && decided.turns.every(({ node }) => isSeen(node));
+  return {
+    ...decided,
+    ...(isCurrent ? {} : { plans: [], turns: [] }),
+    unmarked: decided.unmarked.filter(isSeen),
+    refused: decided.refused.filter(({ progress }) => isSeen(progress.metadata)),
+  };
+}
+
+type Versioned = Pick<ObjectMeta, 'uid' | 'resourceVersion'>;
+
+const countWrites = ({ plans, refused, unmarked, turns }: RequestDecision): number =>
+  plans.length + refused.length + unmarked.length + turns.length;
 
 const targetOf = ({ answer }: RequestSnapshot): Target | undefined =>
   answer.state === 'resolved' ? answer.target : undefined;

@@ -17,6 +17,7 @@ const staged = { rollout: 4, status: { phase: 'Staged', attempt: 1 } } as const;
 const twoStaged = (): Caches => ({
   nodes: [node('n1'), node('n2')],
   upgrades: [request('up', {}, { rollout: 4 })],
+  oses: [],
   progresses: [progress({ on: 'n1', ...staged }), progress({ on: 'n2', ...staged })],
 });
 
