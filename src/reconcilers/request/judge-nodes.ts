@@ -51,8 +51,8 @@ export function judgeAll(
   const handMade = Map.groupBy(planless, ({ spec }) => spec.nodeName);
   const lost = lostNodesOf({ supersededBy: successors });
   const mark = rolloutMark(request.metadata.uid, base.rollout ?? 0);
-  const isActiveOther = (progress: OSUpgradeProgress): boolean =>
-    isActive(progress) && !ofRollout.includes(progress);
+  const own = new Set(ofRollout);
+  const isActiveOther = (progress: OSUpgradeProgress): boolean => isActive(progress) && !own.has(progress);
   const input: JudgeInput = {
     ...request,
     target,
