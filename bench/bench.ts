@@ -1,11 +1,19 @@
 // What `npm run bench` runs: figures of this machine, as ratios to public tools where there are any to compare with.
-// `npm run bench -- install` measures one part.
 import '../tools/lib/system-path.mjs';
 import { readAgentOptions } from './agent-options.ts';
 import { measureInstalls } from './installs.ts';
 import { measureLargeFleet } from './large-fleet.ts';
 import { measureFleet } from './rollout.ts';
 import { printTable, type Row } from './table.ts';
+
+const HELP = `Figures of this machine, as ratios to public tools where there are any. As root; nothing is left behind.
+
+  npm run bench                    all parts
+  npm run bench -- PART...         some of them:
+    install      an install by the agent against curl, sha256sum, zstd and dd
+    fleet        both programs at rest, and what a rollout costs beside the installation
+    large-fleet  the controller alone, at 100 nodes
+  npm run bench -- --help          this text`;
 
 const PARTS: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<Row[]>>> = {
   install: measureInstalls,
@@ -19,8 +27,9 @@ const NOTES = `
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter(name => !(name in PARTS));
-if (unknown.length > 0) {
-  console.error(`no such part: ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
+if (wanted.some(word => ['--help', '-h', 'help'].includes(word))) console.log(HELP);
+else if (unknown.length > 0) {
+  console.error(`There is no such part: ${unknown.join(', ')}\n\n${HELP}`);
   process.exitCode = 2;
 } else {
   // For every process that is started here, as in production.
