@@ -11,11 +11,15 @@ import { OSES, OSUPGRADE_PROGRESSES, OSUPGRADES } from '../../kube/resources.ts'
 import type { ControllerContext } from '../context.ts';
 import { withinLease } from '../lease-guard.ts';
 import { markNode } from '../mark-node.ts';
+import { announce, subjectOf } from './announce.ts';
 import type { RequestDecision } from './decision.ts';
 import type { Expectations } from './expectations.ts';
 import { planOf, progressBody, refusedPlan } from './plan-body.ts';
 
-/** Writes what was decided, the status first: it pins the image that the plans carry. */
+/**
+ * Writes what was decided, the status first: it pins the image that the plans carry. What has changed is told at once, as
+ * the writes after it may fail, and the next look finds the status as it is.
+ */
 export async function carryOut(
   context: ControllerContext,
   expectations: Expectations,
@@ -23,6 +27,7 @@ export async function carryOut(
   { decision, target }: { readonly decision: RequestDecision; readonly target: Target | undefined },
 ): Promise<void> {
   await writeStatus(context, request, decision.status);
+  announce(context, request, decision.status, target);
   const { rollout = 0 } = decision.status;
   for (const { progress, reason, message } of decision.refused) {
     const since = toTimestamp(context.clock.nowMs());
@@ -124,12 +129,3 @@ async function adopt(
   const written = await client.patch(OSUPGRADE_PROGRESSES, { name }, { type: 'merge', body }, bounds);
   ownWrites.note(uid, resourceVersion, written.metadata.resourceVersion);
 }
-
-/** What Events about a request are about. */
-export const subjectOf = ({ apiVersion, kind, metadata: { name, namespace, uid } }: Request) => ({
-  apiVersion,
-  kind,
-  name,
-  uid,
-  ...(namespace === undefined ? {} : { namespace }),
-});

@@ -1,9 +1,9 @@
 import type { ObjectMeta } from '../../api/meta.ts';
-import type { AnyStatus, Request, Target } from '../../domain/request.ts';
+import type { Request, Target } from '../../domain/request.ts';
 import type { ControllerContext } from '../context.ts';
 import { asTransientIfGone } from '../gone.ts';
 import type { OwnWrites } from '../own-writes.ts';
-import { carryOut, subjectOf } from './act.ts';
+import { carryOut } from './act.ts';
 import { decideRequest } from './decide.ts';
 import type { RequestDecision, RequestSnapshot } from './decision.ts';
 import { createExpectations } from './expectations.ts';
@@ -49,7 +49,6 @@ export function createRequestReconciler(
     const target = targetOf(snapshot);
     context.log.debug('request looked at', { request: cached.title, plans: decision.plans.length });
     await carryOut(context, expectations, cached, { decision, target }).catch(asTransientIfGone);
-    announce(context, cached, decision.status, target);
     if (countWrites(decision) < countWrites(decided)) return BEHIND_MS;
     return decided.recheckAtMs === undefined ? undefined : Math.max(0, decided.recheckAtMs - snapshot.nowMs);
   };
@@ -86,31 +85,4 @@ function createServerVersion({ client, clock, signal }: ControllerContext): () =
     askedAtMs = clock.monotonicMs();
     return version;
   };
-}
-
-/** Tells in an Event and the log what changed for a person. */
-function announce(
-  { events, log }: ControllerContext,
-  request: Request,
-  next: AnyStatus,
-  target: Target | undefined,
-): void {
-  const { title, status } = request;
-  const about = subjectOf(request);
-  const { phase, reason = '', message = '' } = next;
-  const note = target?.note;
-  const begins = phase === 'Accepted' && (status?.phase !== 'Accepted' || next.rollout !== status.rollout);
-  if (note !== undefined && begins) events.record(about, 'Warning', note.reason, note.message);
-  if (phase !== status?.phase || reason !== status?.reason) {
-    log.info('request changed', { request: title, phase, reason, detail: message });
-    events.record(about, phase === 'Rejected' ? 'Warning' : 'Normal', reason, message);
-  }
-  for (const type of ['Degraded', 'Superseded']) {
-    const before = status?.conditions?.find(condition => condition.type === type);
-    const after = next.conditions?.find(condition => condition.type === type);
-    if (after?.status !== 'True' || phase === 'Rejected') continue;
-    if (before?.status === 'True' && before.reason === after.reason) continue;
-    log.warn('request needs attention', { request: title, reason: after.reason, detail: after.message });
-    events.record(about, 'Warning', after.reason, after.message);
-  }
 }

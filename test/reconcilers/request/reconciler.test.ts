@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 import type { OSUpgradeProgress } from '../../../src/api/monok8s/index.ts';
+import { TransientError } from '../../../src/domain/errors.ts';
+import type { ControllerContext } from '../../../src/reconcilers/context.ts';
 import { createRequestReconciler } from '../../../src/reconcilers/request/reconciler.ts';
 import { createTargetSource } from '../../../src/reconcilers/request/target-source.ts';
 import { type Caches, frozenContext } from '../frozen-caches.ts';
@@ -71,5 +73,21 @@ describe('reconciler of requests, while its caches lag behind', () => {
     const { twice, writes } = writesOn(byHand.metadata.name, byHand, 'v1.36.0');
     expect(await twice()).to.equal(1000);
     expect(writes).to.have.length(1);
+  });
+
+  it('tells of a change also if the writes after it fail: the next look finds it told already', async () => {
+    const caches: Caches = { nodes: [node('n1')], upgrades: [request('up')], oses: [], progresses: [] };
+    const events: string[] = [];
+    const context: ControllerContext = {
+      ...frozenContext(caches, ({ verb }) => {
+        if (verb === 'create') throw new TransientError('Timeout', 'no answer in time');
+      }),
+      events: { record: (_about, _type, reason) => events.push(reason), flush: async () => undefined },
+    };
+    const targets = createTargetSource(context.world, { answer: () => ({ state: 'reading' }) });
+    const reconcile = createRequestReconciler(context, targets);
+    const error = await reconcile('OSUpgrade:up').catch((reason: unknown) => reason);
+    expect(error).to.include({ reason: 'Timeout' });
+    expect(events).to.deep.equal(['NodesRunning']);
   });
 });
