@@ -4,8 +4,8 @@ import { stringify } from 'yaml';
 import { ROOT } from '../../tools/lib/paths.mjs';
 import { type Cluster, startCluster } from '../env/cluster.ts';
 import { type ControllerProcess, startController } from '../env/controller-process.ts';
+import { OLD_OS_CRD, OS_CRD, OSINSTANCE_CRD } from '../env/upstream-crds.ts';
 import { eventually } from '../env/wait.ts';
-import { OLD_OS_CRD, OS_CRD, OSINSTANCE_CRD } from './upstream-crds.ts';
 
 const HEX = '0123456789abcdef'.repeat(4);
 const PATH = '/apis/upgrade.openeuler.org/v1alpha1/namespaces/default';

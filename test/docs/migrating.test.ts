@@ -4,16 +4,16 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 import type { OS, OSInstance } from '../../src/api/openeuler/index.ts';
 import { ROOT } from '../../tools/lib/paths.mjs';
-import { OS_CRD, OSINSTANCE_CRD } from '../api/upstream-crds.ts';
 import { type Cluster, startCluster } from '../env/cluster.ts';
 import { type ControllerProcess, startController } from '../env/controller-process.ts';
 import { startImageServer } from '../env/image-server.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { startNode } from '../env/node/start-node.ts';
+import { OS_CRD, OSINSTANCE_CRD } from '../env/upstream-crds.ts';
+import { osInstance, osObject, PROGRAMS, yamlOf } from '../env/upstream-kubeos.ts';
 import { eventually } from '../env/wait.ts';
 import { nameOf, partitionImage, SIZES, SLOT_MIB } from '../openeuler/images.ts';
 import { commandsUnder, headingsOf, openShell, type Shell } from './page-commands.ts';
-import { osInstance, osObject, PROGRAMS, yamlOf } from './upstream-kubeos.ts';
 
 const PAGE = 'docs/migrating-from-kubeos.md';
 const [OLD, NEW] = ['1.0.0', '1.0.1'];

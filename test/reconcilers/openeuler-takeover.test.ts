@@ -1,139 +1,45 @@
 import { expect } from 'chai';
-import { stringify } from 'yaml';
 import type { OS } from '../../src/api/openeuler/index.ts';
 import { NODES, OSINSTANCES, PODS } from '../../src/kube/resources.ts';
 import type { Cluster } from '../env/cluster.ts';
+import { OS_CRD, OSINSTANCE_CRD } from '../env/upstream-crds.ts';
+import { osInstance, osObject, yamlOf } from '../env/upstream-kubeos.ts';
 import { eventually } from '../env/wait.ts';
 import { type Fleet, podBody } from './fleet-fixture.ts';
 import { labelOf, startWorld, type World } from './openeuler-world.ts';
 
-const GROUP = 'upgrade.openeuler.org';
 const OLD = 'KubeOS 1.0.0';
 
-/** A definition as upstream has it: no schema of a status, everything optional. */
-const upstreamCrd = (kind: string, plural: string, spec: object) => ({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: {
-    name: `${plural}.${GROUP}`,
-    annotations: { 'controller-gen.kubebuilder.io/version': 'v0.5.0' },
-  },
-  spec: {
-    group: GROUP,
-    names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase() },
-    scope: 'Namespaced',
-    versions: [
-      {
-        name: 'v1alpha1',
-        served: true,
-        storage: true,
-        subresources: { status: {} },
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: {
-              apiVersion: { type: 'string' },
-              kind: { type: 'string' },
-              metadata: { type: 'object' },
-              spec: { type: 'object', properties: spec },
-              ...(kind === 'OSInstance' && { status: { type: 'object', properties: CONFIGS } }),
-            },
-          },
-        },
-      },
-    ],
-  },
-});
-
-const STRING = { type: 'string' };
-const SETTINGS = {
-  type: 'object',
-  properties: {
-    version: STRING,
-    configs: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          model: STRING,
-          configpath: STRING,
-          contents: {
-            type: 'array',
-            items: {
-              type: 'object',
-              properties: {
-                key: STRING,
-                value: { 'x-kubernetes-preserve-unknown-fields': true },
-                operation: STRING,
-              },
-            },
-          },
-        },
-      },
+const upstreamOS = (name: string, namespace: string, osversion: string) =>
+  osObject(
+    name,
+    {
+      osversion,
+      maxunavailable: 2,
+      imageurl: 'https://example.invalid/os.tar',
+      checksum: '0123456789abcdef'.repeat(4),
+      timeinterval: 0,
+      executionmode: 'serial',
+      // As upstream's operator, written in Go, leaves out nothing.
+      sysconfigs: { version: '', configs: null },
+      upgradeconfigs: { version: '', configs: null },
     },
-  },
-};
-const CONFIGS = { sysconfigs: SETTINGS, upgradeconfigs: SETTINGS };
-
-const CRDS = [
-  upstreamCrd('OS', 'os', {
-    ...Object.fromEntries(
-      ['osversion', 'imageurl', 'checksum', 'imagetype', 'containerimage', 'opstype', 'nodeselector'].map(
-        name => [name, STRING],
-      ),
-    ),
-    ...Object.fromEntries(['flagSafe', 'mtls', 'evictpodforce'].map(name => [name, { type: 'boolean' }])),
-    ...Object.fromEntries(['maxunavailable', 'timeinterval'].map(name => [name, { type: 'integer' }])),
-    executionmode: STRING,
-    ...CONFIGS,
-  }),
-  upstreamCrd('OSInstance', 'osinstances', {
-    nodestatus: STRING,
-    namespacedname: { type: 'object', properties: { name: STRING, namespace: STRING } },
-    ...CONFIGS,
-  }),
-];
-
-const upstreamOS = (name: string, namespace: string, osversion: string) => ({
-  apiVersion: `${GROUP}/v1alpha1`,
-  kind: 'OS',
-  metadata: { name, namespace },
-  spec: {
-    imagetype: 'disk',
-    opstype: 'upgrade',
-    osversion,
-    maxunavailable: 2,
-    containerimage: '',
-    evictpodforce: true,
-    imageurl: 'https://example.invalid/os.tar',
-    checksum: '0123456789abcdef'.repeat(4),
-    flagSafe: false,
-    mtls: false,
-    nodeselector: 'no-label',
-    timeinterval: 0,
-    executionmode: 'serial',
-    // As upstream's operator, written in Go, leaves out nothing.
-    sysconfigs: { version: '', configs: null },
-    upgradeconfigs: { version: '', configs: null },
-  },
-});
+    namespace,
+  );
 
 const settings = {
   version: '1.0.0',
   configs: [{ model: 'kernel.sysctl', configpath: '', contents: [{ key: 'a', value: 'b', operation: '' }] }],
 };
 
-const upstreamInstance = (name: string) => ({
-  apiVersion: `${GROUP}/v1alpha1`,
-  kind: 'OSInstance',
-  metadata: { name, namespace: 'default', labels: { [labelOf('osinstance-node')]: name } },
-  spec: {
+/** In the middle of an upgrade. */
+const upstreamInstance = (name: string) =>
+  osInstance(name, {
     nodestatus: 'upgrade',
     namespacedname: { name: 'os-sample', namespace: 'default' },
     sysconfigs: settings,
     upgradeconfigs: { version: '', configs: null },
-  },
-});
+  });
 
 const TRACES = { [labelOf('upgrading')]: '', [labelOf('configuring')]: '', [labelOf('serial')]: '' };
 const node = (name: string, labels: object = {}) => ({
@@ -142,22 +48,20 @@ const node = (name: string, labels: object = {}) => ({
   metadata: { name, labels: { ...TRACES, ...labels } },
 });
 
-const toYaml = (...objects: object[]): string => objects.map(object => stringify(object)).join('---\n');
-
 describe("a cluster that upstream KubeOS left half-way, with rights on some namespaces' OS objects alone", function () {
   this.timeout(60_000);
   let world: World;
 
   /** What upstream leaves when it is stopped in the middle, on nodes n1 to n3; node n4 was deleted meanwhile. */
   const leaveHalfWay = async ({ kubectl }: Cluster) => {
-    await kubectl(['apply', '--server-side', '--filename=-'], { stdin: toYaml(...CRDS) });
+    await kubectl(['apply', '--server-side', '--filename=-'], { stdin: `${OS_CRD}---\n${OSINSTANCE_CRD}` });
     await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
     const namespaces = ['kubeos', 'elsewhere'].map(name => ({
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: { name },
     }));
-    const stdin = toYaml(
+    const stdin = yamlOf([
       ...namespaces,
       node('n1', { [labelOf('node-selector')]: 'blue' }),
       node('n2'),
@@ -165,7 +69,7 @@ describe("a cluster that upstream KubeOS left half-way, with rights on some name
       ...['n1', 'n2', 'n3', 'n4'].map(upstreamInstance),
       upstreamOS('os-sample', 'kubeos', 'KubeOS 1.0.1'),
       upstreamOS('os-other', 'elsewhere', 'KubeOS 1.0.2'),
-    );
+    ]);
     // Established is a little earlier than served.
     await eventually(() => kubectl(['get', 'os,osinstances', '--all-namespaces']), {
       timeoutMs: 20_000,
@@ -265,7 +169,7 @@ describe("a cluster that upstream KubeOS left half-way, with rights on some name
       metadata: { name: 'left', ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'n1', uid }] },
       spec: { sourceRef, nodeName: 'n1', plan },
     };
-    await world.cluster.kubectl(['create', '--filename=-'], { stdin: toYaml(made) });
+    await world.cluster.kubectl(['create', '--filename=-'], { stdin: yamlOf([made]) });
     await eventually(async () => (await world.fleet.progresses('n1')).length === 0, {
       timeoutMs: 10_000,
       what: 'the plan is taken back',
@@ -283,7 +187,7 @@ describe("a cluster that upstream KubeOS left half-way, with rights on some name
     });
     const labels = { 'control-plane': 'upgrade-proxy' };
     await fleet.client.create(PODS, { ...proxy, metadata: { ...proxy.metadata, labels } });
-    await cluster.kubectl(['create', '--filename=-'], { stdin: toYaml(node('n5')) });
+    await cluster.kubectl(['create', '--filename=-'], { stdin: yamlOf([node('n5')]) });
     await fleet.makeNodes({ name: 'n5', osImage: OLD });
     const isHeld = ({ status }: OS) => status?.reason === 'KubeOSRunning';
     const { status } = await fleet.untilOS('os-sample', 'waits', isHeld, 'kubeos');
