@@ -19,7 +19,7 @@ const wide = (
 const AGE = wide('Age', '.metadata.creationTimestamp', 'Time since the object was created', 'date');
 
 /** `OSUpgrade`: the request that a person writes. */
-export const OSUPGRADE: KindDefinition = {
+const OSUPGRADE: KindDefinition = {
   group: monok8s.GROUP,
   version: monok8s.VERSION,
   kind: 'OSUpgrade',
@@ -45,7 +45,7 @@ export const OSUPGRADE: KindDefinition = {
 };
 
 /** `OSUpgradeProgress`: one node's part, which that node's agent works on. */
-export const OSUPGRADEPROGRESS: KindDefinition = {
+const OSUPGRADEPROGRESS: KindDefinition = {
   group: monok8s.GROUP,
   version: monok8s.VERSION,
   kind: 'OSUpgradeProgress',
@@ -75,7 +75,7 @@ export const OSUPGRADEPROGRESS: KindDefinition = {
 };
 
 /** `OSInstance`: what a node's agent found on its node. Columns as upstream KubeOS has them. */
-export const OSINSTANCE: KindDefinition = {
+const OSINSTANCE: KindDefinition = {
   group: openeuler.GROUP,
   version: openeuler.VERSION,
   kind: 'OSInstance',
@@ -109,7 +109,7 @@ export const OSINSTANCE: KindDefinition = {
 };
 
 /** `OS`: the request that a KubeOS user writes. Columns as upstream KubeOS has them. */
-export const OS: KindDefinition = {
+const OS: KindDefinition = {
   group: openeuler.GROUP,
   version: openeuler.VERSION,
   kind: 'OS',

@@ -45,7 +45,7 @@ export function registerController(program: Command, { signal }: Pick<CliContext
     .command('controller')
     .summary('run the controller (what the Deployment os-controller runs)')
     .description(
-      'Turns OSUpgrades into plans for nodes: which node may begin, when it is drained and rebooted. One of several leads.',
+      'Turns OSUpgrade and OS objects into plans for nodes: which node may begin, when it is drained and rebooted. One of several leads.',
     )
     .option('--namespace <name>', 'where the Lease, the agents and ConfigMap catalogs are', SYSTEM_NAMESPACE)
     .option('--allow-http-catalogs', 'fetch spec.catalog.url over plain http too', false)
@@ -119,18 +119,10 @@ async function lead(
   const work: Parameters<typeof runWithLeadership>[1] = async (leadership, leading) => {
     const fetchCatalog = (url: string) =>
       fetchText(url, { signal: leading, allowHttp, maxBytes: MAX_CATALOG_BYTES, ...ca });
-    const onReady = metrics.observe;
-    const ours = {
-      events,
-      leadership,
-      signal: leading,
-      namespace,
-      timeZone,
-      osNamespaces,
-      fetchCatalog,
-      onReady,
-    };
-    await runController({ ...shared, ...ours }).finally(() => metrics.observe(undefined));
+    const bounds = { leadership, signal: leading, namespace, osNamespaces, timeZone };
+    await runController({ ...shared, ...bounds, events, fetchCatalog, onReady: metrics.observe }).finally(
+      () => metrics.observe(undefined),
+    );
     await events.flush();
   };
   const timing = { leaseMs: leaseSeconds * 1000, renewMs: leaseSeconds * 667, retryMs: leaseSeconds * 133 };

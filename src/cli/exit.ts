@@ -5,7 +5,7 @@ import { note } from './context.ts';
 import { clean } from './table.ts';
 
 /** Exit codes of every command. */
-export const EXIT = {
+const EXIT = {
   ok: 0,
   /** It could not be done, or what was checked is wrong. */
   failed: 1,

@@ -101,7 +101,7 @@ function progressCell({ bytes, durationMs, phase }: NodeRow): string {
 }
 
 /** A bar for a share between 0 and 1. */
-export const drawBar = (share: number): string => cliProgress.Format.BarFormat(share, BAR_OPTIONS);
+const drawBar = (share: number): string => cliProgress.Format.BarFormat(share, BAR_OPTIONS);
 
 const drawMessage = (message: string, { width, hasColour }: ViewOptions): string[] =>
   wrap(message, width - 4).map(line => `    ${hasColour ? colour('dim', line) : line}`);

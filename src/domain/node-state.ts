@@ -4,7 +4,7 @@ import type { NodeFacts } from './node.ts';
 import type { Refusal } from './version-change.ts';
 
 /** Label of control-plane nodes, whatever its value. */
-export const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane';
+const CONTROL_PLANE_LABEL = 'node-role.kubernetes.io/control-plane';
 
 /** A node together with what its agent says of it. */
 export interface NodeState extends NodeFacts {

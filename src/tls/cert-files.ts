@@ -27,7 +27,7 @@ export interface CertFile {
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** Tells whether a name is that of a file right in a folder: no path, and not hidden in one. */
-export const isPlainFileName = (name: string): boolean =>
+const isPlainFileName = (name: string): boolean =>
   name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name);
 
 /**
