@@ -3,7 +3,7 @@ import { createWriter, type EventRecorderOptions, forgetOldest, type PendingEven
 import type { EventRecorder } from './types.ts';
 
 const MAX_QUEUED = 200;
-/** Events of one subject at once, and how long until it has another one free. */
+/** Events of one type about one subject at once, and how long until it has another one free. */
 const BURST = 25;
 const REFILL_MS = 30_000;
 const MAX_MESSAGE_CHARS = 1024;
@@ -38,7 +38,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       queued.lastMs = nowMs;
       return;
     }
-    if (queue.size >= MAX_QUEUED || !limiter.take(subject)) {
+    if (queue.size >= MAX_QUEUED || !limiter.take(`${type} ${subject}`)) {
       log.debug('event dropped: too many', { kind: about.kind, name: about.name, reason });
       return;
     }
@@ -56,17 +56,17 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   };
 }
 
-/** A token bucket for each subject. */
-function createLimiter(clock: Clock): { take(subject: string): boolean } {
+/** A token bucket for each key. */
+function createLimiter(clock: Clock): { take(key: string): boolean } {
   const buckets = new Map<string, { tokens: number; atMs: number }>();
   return {
-    take: subject => {
+    take: key => {
       const atMs = clock.monotonicMs();
-      const last = buckets.get(subject);
+      const last = buckets.get(key);
       const refilled = last ? last.tokens + (atMs - last.atMs) / REFILL_MS : BURST;
       const tokens = Math.min(BURST, refilled);
-      buckets.delete(subject);
-      buckets.set(subject, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs });
+      buckets.delete(key);
+      buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs });
       forgetOldest(buckets);
       return tokens >= 1;
     },

@@ -102,6 +102,14 @@ describe('kube/events on a real API server', function () {
     expect(await written('Flood')).to.have.length(27);
   });
 
+  it('that tell of progress leave room for warnings: a large rollout must not hide what went wrong', async () => {
+    const { recorder } = make();
+    for (let i = 0; i < 50; i += 1) recorder.record(NODE, 'Normal', 'Progress', `node ${i}`);
+    recorder.record(NODE, 'Warning', 'WentWrong', 'x');
+    await recorder.flush();
+    expect(await written('WentWrong')).to.have.length(1);
+  });
+
   it('are tried again when the API server cannot take them now', async () => {
     let calls = 0;
     const create: FullKubeClient['create'] = (...args) => {
