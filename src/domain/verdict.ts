@@ -1,6 +1,6 @@
-import type { OSUpgradeProgress } from '../api/monok8s/index.ts';
+import type { Gate, OSUpgradeProgress } from '../api/monok8s/index.ts';
 import { isManaged, isOfOneBoot, leftToUpstream, type NodeState } from './node-state.ts';
-import { byAge, hasBegunDraining, isActive } from './progress.ts';
+import { byAge, currentAttempt, hasBegunDraining, isActive } from './progress.ts';
 import type { Request, Target } from './request.ts';
 import type { Refusal } from './version-change.ts';
 
@@ -41,6 +41,13 @@ export interface JudgeInput
 
 /** The node may begin as soon as budget and pace allow. */
 export const mayBegin = ({ state, reason }: NodeVerdict): boolean => state === 'waiting' && reason === '';
+
+/** What the gate of a node that is worked on says now. */
+export function gateOf({ state, progress }: NodeVerdict): Gate | undefined {
+  const gate = progress?.spec.plan?.gate;
+  const isNow = state === 'running' && progress !== undefined && gate?.attempt === currentAttempt(progress);
+  return isNow ? gate : undefined;
+}
 
 /** Judges one node. `waiting` with no reason means that it `mayBegin`. */
 export function judgeNode(node: NodeState, input: JudgeInput): NodeVerdict {

@@ -12,7 +12,7 @@ import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
 import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
 import { judgeAll, refusalOfAll, rivalryOf } from './judge-nodes.ts';
-import { acceptedStatus, pendingStatus, rejectedStatus } from './status.ts';
+import { acceptedStatus, pendingStatus, rejectedStatus, type StatusInput } from './status.ts';
 
 /** Decides what becomes of a request whose target is known: what each node gets, or why none gets anything. */
 export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: Target): RequestDecision {
@@ -21,28 +21,20 @@ export function decideNodes(snapshot: RequestSnapshot, base: AnyStatus, target: 
   const settled = { request, base: { ...base, supersededBy: rivalry.successors }, nowMs };
   const timing = holdOf(request, nowMs, snapshot.defaultZone);
   const wasAccepted = base.phase === 'Accepted';
-  if (!wasAccepted && timing.refusal !== undefined && isMistake(timing.refusal)) {
-    return {
-      ...NO_WRITES,
-      status: rejectedStatus(settled, timing.refusal),
-      refused: refuseAll(snapshot, timing.refusal),
-    };
-  }
+  const mistake = timing.refusal !== undefined && isMistake(timing.refusal) ? timing.refusal : undefined;
+  if (!wasAccepted && mistake !== undefined) return rejectAll(snapshot, settled, mistake);
   const judged = judgeAll(snapshot, rivalry, { base, target });
   const refusal = refusalOfAll(judged);
   if (refusal !== undefined) {
-    return {
-      ...NO_WRITES,
-      status: rejectedStatus(settled, refusal, judged),
-      refused: refuseHandMade(judged),
-    };
+    const status = rejectedStatus(settled, refusal, judged);
+    return { ...NO_WRITES, status, refused: refuseHandMade(judged) };
   }
   const waitsFor = wasAccepted ? undefined : otherRequestsDrain(snapshot, judged);
   const choice = choose(snapshot, judged, target, waitsFor?.refusal ?? timing.refusal);
   const { verdicts, chosen } = choice;
   const silences = verdicts.map(entry => silenceOfVerdict(entry, nowMs));
   const troubles = [
-    ...(timing.refusal !== undefined && isMistake(timing.refusal) ? [timing.refusal] : []),
+    ...(mistake === undefined ? [] : [mistake]),
     ...silences.flatMap(({ trouble }) => (trouble === undefined ? [] : [trouble])),
   ];
   const input = { ...settled, target, verdicts, troubles, hold: timing.refusal };
@@ -115,6 +107,13 @@ const refuseHandMade = (verdicts: readonly NodeVerdict[]): RequestDecision['refu
       ? [{ progress: handMade, reason, message }]
       : [],
   );
+
+/** Rejects a request, and with it every object of it that a person made without a plan. */
+export const rejectAll = (snapshot: RequestSnapshot, input: StatusInput, why: Refusal): RequestDecision => ({
+  ...NO_WRITES,
+  status: rejectedStatus(input, why),
+  refused: refuseAll(snapshot, why),
+});
 
 /** The same refusal for every object of a request that a person made without a plan. */
 export const refuseAll = (

@@ -1,7 +1,7 @@
 import type { AnyStatus, Request } from '../../domain/request.ts';
-import { decideNodes, refuseAll } from './decide-nodes.ts';
+import { decideNodes, refuseAll, rejectAll } from './decide-nodes.ts';
 import { NO_WRITES, type RequestDecision, type RequestSnapshot } from './decision.ts';
-import { pendingStatus, rejectedStatus } from './status.ts';
+import { pendingStatus } from './status.ts';
 
 /** Another rollout begins when a field changes that changes plans. */
 export function beginRollout({ rolloutKey, status }: Request, nowMs: number): AnyStatus {
@@ -53,11 +53,7 @@ export function decideRequest(snapshot: RequestSnapshot): RequestDecision {
       return decideNodes(snapshot, { ...base, ...pinned }, target);
     }
     case 'refused':
-      return {
-        ...NO_WRITES,
-        status: rejectedStatus(settled, answer),
-        refused: refuseAll(snapshot, answer),
-      };
+      return rejectAll(snapshot, settled, answer);
     case 'unreadable':
       return { ...NO_WRITES, status: pendingStatus(settled, answer) };
     default: {

@@ -2,16 +2,9 @@ import type { NodeCounts, SkippedNode } from '../../api/request-status.ts';
 import type { AnyStatus, Request, Target } from '../../domain/request.ts';
 import type { NodeVerdict } from '../../domain/verdict.ts';
 import type { Refusal } from '../../domain/version-change.ts';
-import {
-  degradedOf,
-  type Findings,
-  no,
-  progressingOf,
-  supersededOf,
-  toCondition,
-  type Work,
-  yes,
-} from './findings.ts';
+import { type Concerns, degradedOf } from './degraded.ts';
+import { type Findings, no, supersededOf, toCondition, yes } from './findings.ts';
+import { progressingOf, type Work } from './progressing.ts';
 
 /** What every status of a request is made from. */
 export interface StatusInput {
@@ -48,7 +41,7 @@ export const pendingStatus = (
   });
 
 /** What an accepted request's status is made from. */
-export interface AcceptedInput extends StatusInput, Omit<Work, 'fields'> {
+export interface AcceptedInput extends StatusInput, Omit<Work, 'fields'>, Concerns {
   readonly target: Target;
 }
 

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { targetOfImage } from '../../../src/domain/request-osupgrade.ts';
 import { judgeNode, type NodeVerdict } from '../../../src/domain/verdict.ts';
-import { degradedOf, progressingOf } from '../../../src/reconcilers/request/findings.ts';
+import { degradedOf } from '../../../src/reconcilers/request/degraded.ts';
+import { progressingOf } from '../../../src/reconcilers/request/progressing.ts';
 import { IMAGE, node, progress, request, requestOf } from '../objects.ts';
 
 const failed = (name: string, message: string): NodeVerdict => ({
@@ -25,7 +26,7 @@ describe('what a person should look at', () => {
     ];
     const counts = { total: 1, updated: 0, running: 1, waiting: 0, failed: 0, skipped: 0, drifted: 0 };
     const { fields } = requestOf(request('up'));
-    expect(progressingOf({ verdicts, troubles: [], hold: undefined, fields }, counts).message).to.equal(
+    expect(progressingOf({ verdicts, hold: undefined, fields }, counts).message).to.equal(
       'works on n1; n1 waits: pod a/b: x',
     );
   });
