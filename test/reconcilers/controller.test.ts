@@ -402,6 +402,10 @@ describe('controller on a real API server', function () {
       ({ status }) => status?.nodes?.running === 1 && status.nodes.updated === 1,
     );
     await untilServing('n1');
+    await eventually(async () => (await fleet.getNode('n2')).annotations['monok8s.io/rollout'], {
+      timeoutMs: 10_000,
+      what: 'n2 is marked: its plan may reboot it',
+    });
     const before = await versions();
     // Wakes everything up: a change that nothing follows from.
     await cluster.kubectl(['label', 'node', 'n1', 'some=label']);

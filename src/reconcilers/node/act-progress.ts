@@ -104,6 +104,8 @@ export async function refuse(
   const gate = { state: 'Failed', attempt: currentAttempt(progress), since, ...why };
   const plan = { kind: 'upgrade', rollout: 0, targetVersion: '', gate };
   await patchSpec(context, progress, { plan }, { signal: context.signal });
+  const fields = { progress: progress.metadata.name, reason: why.reason, detail: why.message };
+  context.log.warn('object made by hand refused', fields);
   record(context, progress, 'Warning', why.reason, why.message);
 }
 

@@ -33,6 +33,11 @@ export async function carryOut(
     const since = toTimestamp(context.clock.nowMs());
     const plan = refusedPlan(target, rollout, { reason, message, since });
     await adopt(context, expectations, { request, plan, progress });
+    context.log.warn('object made by hand refused', {
+      progress: progress.metadata.name,
+      reason,
+      detail: message,
+    });
   }
   const mark = rolloutMark(request.metadata.uid, rollout);
   for (const node of decision.unmarked)

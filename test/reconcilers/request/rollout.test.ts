@@ -42,13 +42,19 @@ describe('rollouts of OS objects on a real API server', function () {
         .map(({ plans }) => Number(plans));
   };
 
+  /** Waits until the controller knows of the nodes and their agents. */
+  const untilSeen = async (...nodes: string[]): Promise<void> => {
+    for (const name of nodes)
+      await eventually(async () => (await world.fleet.getNode(name)).labels['monok8s.io/managed'], {
+        timeoutMs: 20_000,
+        what: `the controller has seen ${name}`,
+      });
+  };
+
   it('the last of 41 nodes is begun with at the first look, not by chance after 1 to 85 of them', async () => {
     const done = names(40).map(name => old(name, { osImage: NEW }));
     await world.fleet.makeNodes(...done, old('old-one'));
-    await eventually(async () => (await world.fleet.getNode('old-one')).labels['monok8s.io/managed'], {
-      timeoutMs: 20_000,
-      what: 'the controller has seen all nodes',
-    });
+    await untilSeen('old-one');
     const looks = countLooks('os-sample');
     const beganMs = performance.now();
     await world.fleet.os('os-sample', { timeinterval: 15 });
@@ -113,6 +119,7 @@ describe('rollouts of OS objects on a real API server', function () {
 
   it('serial: one after the other, whatever the budget', async () => {
     await world.fleet.makeNodes(...names(5).map(name => old(name)));
+    await untilSeen(...names(5));
     await world.fleet.os('os-sample', { executionmode: 'serial', maxunavailable: 4 });
     await world.untilComplete('os-sample');
     expect(rebooted()).to.deep.equal(names(5));
