@@ -51,6 +51,12 @@ describe('rollouts of OS objects on a real API server', function () {
       });
   };
 
+  /** Makes nodes that the controller knows before anything is asked for: so they take their turns by name. */
+  const makeOld = async (count: number): Promise<void> => {
+    await world.fleet.makeNodes(...names(count).map(name => old(name)));
+    await untilSeen(...names(count));
+  };
+
   it('the last of 41 nodes is begun with at the first look, not by chance after 1 to 85 of them', async () => {
     const done = names(40).map(name => old(name, { osImage: NEW }));
     await world.fleet.makeNodes(...done, old('old-one'));
@@ -82,7 +88,7 @@ describe('rollouts of OS objects on a real API server', function () {
   });
 
   it('two with the same nodeselector: the newer does its work, the older says so; its end changes nothing', async () => {
-    await world.fleet.makeNodes(...names(3).map(name => old(name)));
+    await makeOld(3);
     await world.fleet.os('first', { osversion: 'KubeOS 1.0.9' });
     await world.untilComplete('first');
     await world.fleet.os('second');
@@ -118,8 +124,7 @@ describe('rollouts of OS objects on a real API server', function () {
   });
 
   it('serial: one after the other, whatever the budget', async () => {
-    await world.fleet.makeNodes(...names(5).map(name => old(name)));
-    await untilSeen(...names(5));
+    await makeOld(5);
     await world.fleet.os('os-sample', { executionmode: 'serial', maxunavailable: 4 });
     await world.untilComplete('os-sample');
     expect(rebooted()).to.deep.equal(names(5));
@@ -127,7 +132,7 @@ describe('rollouts of OS objects on a real API server', function () {
   });
 
   it('parallel: as many as the budget, all of them if it is larger', async () => {
-    await world.fleet.makeNodes(...names(5).map(name => old(name)));
+    await makeOld(5);
     for (const name of names(5)) world.fleet.agents.play(name, 'stay downloading');
     await world.fleet.os('os-sample', { maxunavailable: 3 });
     await untilStatus('os-sample', 'works on three', ({ nodes }) => nodes?.running === 3);
@@ -138,7 +143,7 @@ describe('rollouts of OS objects on a real API server', function () {
   });
 
   it('a change of the image tries failed nodes again and leaves alone what is done', async () => {
-    await world.fleet.makeNodes(...names(3).map(name => old(name)));
+    await makeOld(3);
     world.fleet.agents.play('n02', 'fail');
     await world.fleet.os('os-sample');
     await untilReason('os-sample', 'NodesFailed');
@@ -151,7 +156,7 @@ describe('rollouts of OS objects on a real API server', function () {
   });
 
   it('a change of the pace is no new rollout', async () => {
-    await world.fleet.makeNodes(...names(2).map(name => old(name)));
+    await makeOld(2);
     world.fleet.agents.play('n01', 'stage only');
     await world.fleet.os('os-sample');
     const { metadata } = await world.untilPhase('n01', 'Staged');
@@ -214,7 +219,7 @@ describe('rollouts of OS objects on a real API server', function () {
 
   it('deleted and made again under its name: what is done stays, what waits is done', async () => {
     const { fleet } = world;
-    await fleet.makeNodes(...names(3).map(name => old(name)));
+    await makeOld(3);
     fleet.agents.play('n02', 'stay rebooting');
     await fleet.os('os-sample');
     await world.untilPhase('n02', 'Rebooting');
@@ -229,7 +234,7 @@ describe('rollouts of OS objects on a real API server', function () {
 
   it('moved to another namespace in the middle: each node reboots once', async () => {
     const { fleet } = world;
-    await fleet.makeNodes(...names(3).map(name => old(name)));
+    await makeOld(3);
     fleet.agents.play('n02', 'stay downloading');
     await fleet.os('os-sample');
     await world.untilPhase('n02', 'Downloading');
@@ -241,7 +246,7 @@ describe('rollouts of OS objects on a real API server', function () {
   });
 
   it('the controller is killed again and again: each node reboots once, the budget holds', async () => {
-    await world.fleet.makeNodes(...names(6).map(name => old(name)));
+    await makeOld(6);
     await world.fleet.os('os-sample', { maxunavailable: 2 });
     for (const count of [1, 4]) {
       await eventually(() => rebooted().length >= count, {
@@ -258,7 +263,7 @@ describe('rollouts of OS objects on a real API server', function () {
 
   it('two controllers, one of which sleeps while it leads, keep the budget together', async () => {
     const { fleet, cluster, controller } = world;
-    await fleet.makeNodes(...names(6).map(name => old(name)));
+    await makeOld(6);
     const second = await startController(cluster);
     try {
       fleet.agents.play('n03', 'stage only');
@@ -280,7 +285,7 @@ describe('rollouts of OS objects on a real API server', function () {
 
   it('writes nothing when nothing changed, superseded and rejected requests included', async () => {
     const { fleet, cluster } = world;
-    await fleet.makeNodes(...names(3).map(name => old(name)));
+    await makeOld(3);
     await fleet.os('first', { osversion: 'KubeOS 1.0.9' });
     await world.untilComplete('first');
     await fleet.os('second', { executionmode: 'serial' });
