@@ -107,7 +107,7 @@ describe('faults of an image and its server', function () {
   });
 
   fault('http without flagSafe', async () => {
-    await fails({ flagSafe: false }, 'InsecureAddress', ['flagSafe: true', RETRY]);
+    await fails({ flagSafe: false }, 'InsecureAddress', ['flagSafe: true', 'request is corrected']);
     expect(JSON.stringify(await node.agent.log())).to.contain('insecure');
   });
 

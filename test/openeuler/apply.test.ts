@@ -3,63 +3,63 @@ import { NODE_SELECTOR_LABEL, type OS, type OSSpec } from '../../src/api/openeul
 import { startController } from '../env/controller-process.ts';
 import { type Rsyslog, startRsyslog } from '../env/rsyslog.ts';
 import { eventually } from '../env/wait.ts';
-import { FIRST, useFarm } from './farm.ts';
-import { hasCondition, isSettled } from './farm-view.ts';
 import { nameOf } from './images.ts';
+import { FIRST, useMachines } from './machines.ts';
+import { hasCondition, isSettled } from './machines-view.ts';
 import { osObject, upgradeTo } from './requests.ts';
 
 const WORKERS = 3;
 
 describe('an OS object that is applied wrongly, again, or backwards', function () {
   this.timeout(120_000);
-  const farm = useFarm({ workers: WORKERS });
+  const machines = useMachines({ workers: WORKERS });
   let log: Rsyslog;
 
   before(async () => {
-    log = await startRsyslog(farm().worker(1).files.root);
+    log = await startRsyslog(machines().worker(1).files.root);
   });
   after(() => log?.stop());
 
-  const kubectl = (...args: string[]) => farm().cluster.kubectl(args);
-  const specOf = (version: string): Promise<Partial<OSSpec>> => upgradeTo(farm(), version);
-  const apply = (spec: object): Promise<void> => farm().apply(osObject(spec));
+  const kubectl = (...args: string[]) => machines().cluster.kubectl(args);
+  const specOf = (version: string): Promise<Partial<OSSpec>> => upgradeTo(machines(), version);
+  const apply = (spec: object): Promise<void> => machines().apply(osObject(spec));
   const untilRejected = async (reason: string): Promise<OS> =>
-    farm().view.untilOS(
+    machines().view.untilOS(
       'os-sample',
       `is rejected for ${reason}`,
       os => isSettled(os) && os.status?.phase === 'Rejected' && os.status.reason === reason,
     );
   const untilFailed = (count: number): Promise<OS> =>
-    farm().view.untilOS(
+    machines().view.untilOS(
       'os-sample',
       `${count} nodes failed`,
       os => isSettled(os) && os.status?.nodes?.failed === count,
     );
-  const bootCounts = (): number[] => farm().workers.map(({ bootCount }) => bootCount);
+  const bootCounts = (): number[] => machines().workers.map(({ bootCount }) => bootCount);
   const eventsOf = async (): Promise<string> =>
     (await kubectl('events', '--for', 'os.upgrade.openeuler.org/os-sample', '-n', 'default')).stdout;
 
   /** What was decided is decided again by a controller that knows nothing: whatever loops would go on now. */
   const nothingHappens = async (): Promise<void> => {
-    const [requests, boots] = [farm().server.requests.length, bootCounts()];
-    const before = JSON.stringify(await farm().view.progresses());
-    await farm().controller.stop();
-    farm().controller = await startController(farm().cluster);
-    await farm().controller.untilLogged('caches filled');
+    const [requests, boots] = [machines().server.requests.length, bootCounts()];
+    const before = JSON.stringify(await machines().view.progresses());
+    await machines().controller.stop();
+    machines().controller = await startController(machines().cluster);
+    await machines().controller.untilLogged('caches filled');
     await kubectl('annotate', 'os', 'os-sample', `looked-at=${performance.now()}`, '--overwrite');
-    await farm().view.untilQuiet();
-    expect(farm().server.requests, 'nothing was fetched').to.have.length(requests);
+    await machines().view.untilQuiet();
+    expect(machines().server.requests, 'nothing was fetched').to.have.length(requests);
     expect(bootCounts()).to.deep.equal(boots);
-    expect(JSON.stringify(await farm().view.progresses())).to.equal(before);
+    expect(JSON.stringify(await machines().view.progresses())).to.equal(before);
   };
 
   it('http without flagSafe: nothing is fetched, and the node, its log and the object say why', async () => {
     await apply({ ...(await specOf('1.1.0')), flagSafe: false });
     const os = await untilFailed(WORKERS);
-    expect(farm().server.requests).to.have.length(0);
+    expect(machines().server.requests).to.have.length(0);
     const degraded = os.status?.conditions?.find(({ type }) => type === 'Degraded');
     expect(degraded?.message).to.contain('InsecureAddress').and.contain('flagSafe: true');
-    for (const { status } of await farm().view.progresses())
+    for (const { status } of await machines().view.progresses())
       expect(status).to.include({ phase: 'Failed', failureReason: 'InsecureAddress', attempt: 1 });
     await eventually(async () => /insecure/i.test(await log.messages()), {
       timeoutMs: 10_000,
@@ -71,8 +71,8 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
 
   it('and upgrades when flagSafe is corrected', async () => {
     await apply(await specOf('1.1.0'));
-    await farm().untilAllRun('1.1.0');
-    await farm().view.untilComplete('os-sample');
+    await machines().untilAllRun('1.1.0');
+    await machines().view.untilComplete('os-sample');
   });
 
   it('does nothing when it is applied unchanged', async () => {
@@ -81,13 +81,13 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
   });
 
   it('leaves nodes alone that run the version when another field changes', async () => {
-    const { status: before } = await farm().view.os('os-sample');
+    const { status: before } = await machines().view.os('os-sample');
     await apply({
       ...(await specOf('1.1.0')),
       maxunavailable: 1,
-      imageurl: `${farm().server.url}/moved.zst`,
+      imageurl: `${machines().server.url}/moved.zst`,
     });
-    const { status } = await farm().view.untilComplete('os-sample');
+    const { status } = await machines().view.untilComplete('os-sample');
     expect(status?.rollout).to.equal((before?.rollout ?? 0) + 1);
     await nothingHappens();
   });
@@ -125,7 +125,7 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
     for (const change of [{ opstype: 'repair' }, { imagetype: 'tape' }, { executionmode: 'chaos' }]) {
       const args = ['apply', '-f', '-'];
       const stdin = osObject({ ...(await specOf('1.2.0')), ...change });
-      const { code, stderr } = await farm().cluster.kubectl(args, { stdin, allowFailure: true });
+      const { code, stderr } = await machines().cluster.kubectl(args, { stdin, allowFailure: true });
       expect(code, stderr).to.equal(1);
       expect(stderr).to.contain(Object.keys(change)[0]);
     }
@@ -135,22 +135,22 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
     const boots = bootCounts();
     await apply({ ...(await specOf('1.2.0')), osversion: nameOf('1.2.1') });
     const { status } = await untilFailed(WORKERS);
-    expect(hasCondition(await farm().view.os('os-sample'), 'Degraded')).to.equal(true);
+    expect(hasCondition(await machines().view.os('os-sample'), 'Degraded')).to.equal(true);
     expect(JSON.stringify(status?.conditions)).to.contain('VersionMismatch');
     expect(bootCounts()).to.deep.equal(boots);
     await nothingHappens();
-    expect((await farm().view.systems())[farm().worker(1).name]).to.equal(nameOf('1.1.0'));
+    expect((await machines().view.systems())[machines().worker(1).name]).to.equal(nameOf('1.1.0'));
   });
 
   it('a system that shows another version when it runs: rolled back once, no loop', async () => {
-    const node = farm().worker(1);
+    const node = machines().worker(1);
     const boots = node.bootCount;
     const slot = node.bootedSlot === 'A' ? 'B' : 'A';
     node.faults.shownVersion.set(slot, '1.2.9');
     await kubectl('label', 'node', node.name, `${NODE_SELECTOR_LABEL}=odd`);
     await apply({ ...(await specOf('1.2.0')), nodeselector: 'odd' });
     await untilFailed(1);
-    const [progress] = (await farm().view.progresses()).filter(
+    const [progress] = (await machines().view.progresses()).filter(
       ({ status }) => status?.phase === 'RolledBack',
     );
     expect(progress?.status).to.include({ failureReason: 'TrialVersionMismatch', attempt: 1 });
@@ -163,13 +163,13 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
 
   it('rolls back to the previous partition, and downloads nothing', async () => {
     await apply(await specOf('1.3.0'));
-    await farm().untilAllRun('1.3.0');
-    await farm().view.untilComplete('os-sample');
-    const requests = farm().server.requests.length;
+    await machines().untilAllRun('1.3.0');
+    await machines().view.untilComplete('os-sample');
+    const requests = machines().server.requests.length;
     await apply({ opstype: 'rollback', imagetype: '', osversion: nameOf('1.1.0'), maxunavailable: WORKERS });
-    await farm().untilAllRun('1.1.0');
-    await farm().view.untilComplete('os-sample');
-    expect(farm().server.requests).to.have.length(requests);
+    await machines().untilAllRun('1.1.0');
+    await machines().view.untilComplete('os-sample');
+    expect(machines().server.requests).to.have.length(requests);
     await nothingHappens();
   });
 
@@ -183,7 +183,7 @@ describe('an OS object that is applied wrongly, again, or backwards', function (
 
   it('rolls back to any version by its image', async () => {
     await apply(await specOf('1.0.5'));
-    await farm().untilAllRun('1.0.5');
-    await farm().view.untilComplete('os-sample');
+    await machines().untilAllRun('1.0.5');
+    await machines().view.untilComplete('os-sample');
   });
 });

@@ -1,17 +1,17 @@
 import type { OSSpec } from '../../src/api/openeuler/index.ts';
-import type { Farm } from './farm.ts';
 import { nameOf, partitionImage } from './images.ts';
+import type { Machines } from './machines.ts';
 
-/** Puts a release onto the farm's server, and tells the spec of an `OS` that brings it to all workers at once. */
-export async function upgradeTo(farm: Farm, version: string): Promise<Partial<OSSpec>> {
+/** Puts a release onto the machines's server, and tells the spec of an `OS` that brings it to all workers at once. */
+export async function upgradeTo(machines: Machines, version: string): Promise<Partial<OSSpec>> {
   const image = await partitionImage(version);
-  farm.server.serve(pathOf(version), image.zstPath);
+  machines.server.serve(pathOf(version), image.zstPath);
   return {
     imagetype: 'disk',
     opstype: 'upgrade',
     osversion: nameOf(version),
-    maxunavailable: farm.workers.length,
-    imageurl: `${farm.server.url}${pathOf(version)}`,
+    maxunavailable: machines.workers.length,
+    imageurl: `${machines.server.url}${pathOf(version)}`,
     checksum: image.checksum,
     flagSafe: true,
   };

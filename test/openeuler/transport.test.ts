@@ -5,8 +5,8 @@ import { NODE_SELECTOR_LABEL, type OSSpec } from '../../src/api/openeuler/index.
 import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import type { ImageServer } from '../env/image-server.ts';
 import { type Registry, startRegistry } from '../env/registry.ts';
-import { type Farm, useFarm } from './farm.ts';
 import { nameOf, type Packing, pack, partitionImage, rootTar } from './images.ts';
+import { type Machines, useMachines } from './machines.ts';
 import { pushOsTar, pushRootFiles, REPOSITORY, trustRegistries } from './registries.ts';
 import { osObject } from './requests.ts';
 import { CERTIFICATES, installCertificates, makeCertificates, startHttpsServer } from './servers.ts';
@@ -23,7 +23,7 @@ interface Way {
 }
 
 interface World {
-  readonly farm: Farm;
+  readonly machines: Machines;
   readonly https: ImageServer;
   readonly mtls: ImageServer;
   readonly registry: Registry;
@@ -43,10 +43,10 @@ const FIELDS: Readonly<Record<Server, Partial<OSSpec>>> = {
 const disk = (server: Server, payload: 'partition' | 'tar', packing: Packing): Way => ({
   title: `disk: a ${payload}, ${packing}, over ${server}`,
   mounts: payload === 'tar',
-  offer: async ({ farm, https, mtls, dir }, version) => {
+  offer: async ({ machines, https, mtls, dir }, version) => {
     const image = await (payload === 'tar' ? rootTar(version) : partitionImage(version));
     const { path, checksum } = await pack(image.path, packing, dir);
-    const { serve, url } = { http: farm.server, https, mtls }[server];
+    const { serve, url } = { http: machines.server, https, mtls }[server];
     serve(`/${version}/${payload}-${packing}`, path);
     return {
       imagetype: 'disk',
@@ -131,7 +131,7 @@ const canMount = (): boolean => process.getuid?.() === 0;
 
 describe('every way of an image to a node', function () {
   this.timeout(120_000);
-  const farm = useFarm({
+  const machines = useMachines({
     workers: WORKERS,
     controlPlane: false,
     worker: number => ({ labels: { [NODE_SELECTOR_LABEL]: `way-${number}` } }),
@@ -139,20 +139,20 @@ describe('every way of an image to a node', function () {
   let world: World;
 
   before(async () => {
-    const dir = join(farm().cluster.dir, 'images');
-    const certificates = join(farm().cluster.dir, 'certs');
+    const dir = join(machines().cluster.dir, 'images');
+    const certificates = join(machines().cluster.dir, 'certs');
     await mkdir(dir);
     await makeCertificates(certificates);
-    await installCertificates(farm().workers, certificates);
+    await installCertificates(machines().workers, certificates);
     world = {
-      farm: farm(),
+      machines: machines(),
       dir,
       https: await startHttpsServer(certificates),
       mtls: await startHttpsServer(certificates, { mtls: true }),
       registry: await startRegistry({ tls: true, auth: 'password' }),
       tokens: await startRegistry({ auth: 'token' }),
     };
-    await trustRegistries(farm().workers, world.registry, world.tokens);
+    await trustRegistries(machines().workers, world.registry, world.tokens);
   });
   after(async () => {
     await Promise.all([
@@ -171,7 +171,7 @@ describe('every way of an image to a node', function () {
       nodeselector: `way-${number}`,
       ...(await way.offer(world, version)),
     };
-    await farm().apply(osObject(spec, `way-${number}`));
+    await machines().apply(osObject(spec, `way-${number}`));
   };
 
   for (const [index, ways] of ROUNDS.entries()) {
@@ -186,8 +186,8 @@ describe('every way of an image to a node', function () {
       for (const [at, { title, mounts }] of ways.entries())
         it(title, async function () {
           if (mounts) needsMounts(this);
-          await farm().view.untilComplete(`way-${at + 1}`);
-          const node = farm().worker(at + 1);
+          await machines().view.untilComplete(`way-${at + 1}`);
+          const node = machines().worker(at + 1);
           expect(node.system?.osImage).to.equal(nameOf(version));
           await node.assertBootsVersion(version);
         });

@@ -2,7 +2,7 @@ import { CORDONED_BY_ANNOTATION, type OSUpgradeProgress } from '../../src/api/mo
 import { type OSInstance, SERIAL_LABEL, UPGRADING_LABEL } from '../../src/api/openeuler/index.ts';
 import type { Cluster } from '../env/cluster.ts';
 import { connectNodeApi, type NodeApi } from '../env/node/node-api.ts';
-import type { NodeObject } from './farm-view.ts';
+import type { NodeObject } from './machines-view.ts';
 
 interface Listed {
   readonly metadata: { readonly name: string; readonly resourceVersion?: string };

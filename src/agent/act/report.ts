@@ -123,7 +123,7 @@ const QUICK: CallOptions = { timeoutMs: 5_000 };
 function endNote({ phase, reason, message }: Outcome, object: OSUpgradeProgress, attempt: number) {
   const { name } = object.metadata;
   const { retryNonce: nonce, plan } = object.spec;
-  const target = { name, attempt, nonce, hasPlan: plan !== undefined };
+  const target = { name, attempt, nonce, plan };
   return phase === 'Completed'
     ? // A retry that was asked for meanwhile has nothing left to do, now or when somebody rolls back later.
       { phase, message, failureReason: '', ...(nonce && { observedRetryNonce: nonce }) }

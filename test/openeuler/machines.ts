@@ -6,8 +6,8 @@ import { type ControllerProcess, startController } from '../env/controller-proce
 import { type ImageServer, startImageServer } from '../env/image-server.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { type NodeOptions, startNode } from '../env/node/start-node.ts';
-import { FarmView } from './farm-view.ts';
 import { nameOf, SIZES, SLOT_MIB } from './images.ts';
+import { MachinesView } from './machines-view.ts';
 
 /** Release that all nodes begin with. */
 export const FIRST = '1.0.0';
@@ -15,8 +15,8 @@ export const FIRST = '1.0.0';
 /** So much of the controller's log is shown with a wait in vain. */
 const LOG_LINES = 60;
 
-/** What a farm consists of. */
-export interface FarmOptions {
+/** What a machines consists of. */
+export interface MachinesOptions {
   readonly workers: number;
   /** A control-plane node beside the workers. Default true. */
   readonly controlPlane?: boolean;
@@ -25,7 +25,7 @@ export interface FarmOptions {
 }
 
 /** A cluster of KubeOS nodes with the real controller, as an administrator of the openEuler API sees it. */
-export class Farm {
+export class Machines {
   readonly cluster: Cluster;
   /** Serves images over plain http. */
   readonly server: ImageServer;
@@ -33,11 +33,11 @@ export class Farm {
   readonly controlPlane: EmulatedNode | undefined;
   controller: ControllerProcess;
 
-  readonly view: FarmView;
+  readonly view: MachinesView;
   readonly #rest: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<Farm, 'cluster' | 'server' | 'view' | 'workers' | 'controlPlane' | 'controller'>,
+    parts: Pick<Machines, 'cluster' | 'server' | 'view' | 'workers' | 'controlPlane' | 'controller'>,
     rest: AsyncDisposableStack,
   ) {
     this.cluster = parts.cluster;
@@ -51,21 +51,21 @@ export class Farm {
   }
 
   /** Starts all of it, the nodes side by side; resolves when the controller may give plans to every node. */
-  static async start(options: FarmOptions): Promise<Farm> {
+  static async start(options: MachinesOptions): Promise<Machines> {
     await using stack = new AsyncDisposableStack();
     const server = await startImageServer();
     stack.defer(() => server.close());
     const cluster = await startCluster({ name: 'kubeos' });
     stack.defer(() => cluster.stop());
     await cluster.installTwinslot();
-    const view = await FarmView.connect(cluster);
+    const view = await MachinesView.connect(cluster);
     stack.defer(() => view.api.close());
     const controller = await startController(cluster);
     stack.defer(async () => void (await controller.stop()));
     const { controlPlane, workers } = await startNodes(cluster, options, stack);
     const managed = '--for=jsonpath={.metadata.labels.monok8s\\.io/managed}=true';
     await cluster.kubectl(['wait', managed, 'node', '--all', '--timeout=60s']);
-    return new Farm({ cluster, server, view, controller, controlPlane, workers }, stack.move());
+    return new Machines({ cluster, server, view, controller, controlPlane, workers }, stack.move());
   }
 
   /** Ends everything. The controller may be another one than that of the start. */
@@ -109,9 +109,9 @@ const toLine = (line: object): string => JSON.stringify(line);
 /** Nodes join at the same time. Those that came up end with the stack, also when another did not. */
 async function startNodes(
   cluster: Cluster,
-  { workers, controlPlane = true, worker = () => ({}) }: FarmOptions,
+  { workers, controlPlane = true, worker = () => ({}) }: MachinesOptions,
   stack: AsyncDisposableStack,
-): Promise<Pick<Farm, 'controlPlane' | 'workers'>> {
+): Promise<Pick<Machines, 'controlPlane' | 'workers'>> {
   const common = { version: FIRST, systemName: 'KubeOS', slotMiB: SLOT_MIB, ...SIZES };
   const start = async (name: string, change: Partial<NodeOptions>): Promise<EmulatedNode> => {
     const node = await startNode(cluster, { name, ...common, ...change });
@@ -132,19 +132,19 @@ async function startNodes(
     : { controlPlane: undefined, workers: started };
 }
 
-/** Starts a farm before the tests of a file and stops it after them. */
-export function useFarm(options: FarmOptions): () => Farm {
-  let farm: Farm | undefined;
+/** Starts a machines before the tests of a file and stops it after them. */
+export function useMachines(options: MachinesOptions): () => Machines {
+  let machines: Machines | undefined;
   before(async function () {
     this.timeout(120_000);
-    farm = await Farm.start(options);
+    machines = await Machines.start(options);
   });
   after(async function () {
     this.timeout(60_000);
-    await farm?.stop();
+    await machines?.stop();
   });
   return () => {
-    if (farm === undefined) throw new Error('the farm is not there before the tests run');
-    return farm;
+    if (machines === undefined) throw new Error('the machines is not there before the tests run');
+    return machines;
   };
 }

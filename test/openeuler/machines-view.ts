@@ -28,7 +28,7 @@ const PROGRESSES = '/apis/monok8s.io/v1alpha1/osupgradeprogresses';
 const NODES = '/api/v1/nodes';
 
 /** Reads the cluster as its administrator. What is looked at again and again does not start a kubectl each time. */
-export class FarmView {
+export class MachinesView {
   readonly api: NodeApi;
   /** More to tell of a wait in vain. */
   explain: () => string = () => '';
@@ -39,8 +39,8 @@ export class FarmView {
     this.api = api;
   }
 
-  static async connect(cluster: Cluster): Promise<FarmView> {
-    return new FarmView(cluster, await connectNodeApi(cluster.adminKubeconfig));
+  static async connect(cluster: Cluster): Promise<MachinesView> {
+    return new MachinesView(cluster, await connectNodeApi(cluster.adminKubeconfig));
   }
 
   /** The systems that the nodes run, by the command of the document: node → system. */
