@@ -10,6 +10,8 @@ export interface Call {
   readonly resource: string;
   /** What was sent, as text. */
   readonly body: string;
+  /** HTTP status of the answer; 0 where there was none. */
+  readonly status: number;
   /** When it was answered; milliseconds since 1970, with the microseconds behind the point. */
   readonly endMs: number;
 }
@@ -43,15 +45,24 @@ interface AuditEvent {
   readonly verb: string;
   readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
   readonly requestObject?: unknown;
+  readonly responseStatus?: { readonly code?: number };
   readonly stageTimestamp: string;
 }
 
-const callOf = ({ user, verb, objectRef, requestObject, stageTimestamp }: AuditEvent): Call => ({
+const callOf = ({
+  user,
+  verb,
+  objectRef,
+  requestObject,
+  responseStatus,
+  stageTimestamp,
+}: AuditEvent): Call => ({
   user: user.username.split(':').at(-1) ?? '',
   node: user.extra?.[NODE_CLAIM]?.[0],
   verb,
   resource: [objectRef?.resource, objectRef?.subresource].filter(part => part !== undefined).join('/'),
   body: JSON.stringify(requestObject ?? ''),
+  status: responseStatus?.code ?? 0,
   endMs: Date.parse(stageTimestamp) + Number(/\.\d{3}(\d{3})Z$/.exec(stageTimestamp)?.[1] ?? 0) / 1000,
 });
 

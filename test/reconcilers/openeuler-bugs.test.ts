@@ -6,7 +6,7 @@ import { NODES, OSINSTANCES } from '../../src/kube/resources.ts';
 import { ROOT } from '../../tools/lib/paths.mjs';
 import { eventually } from '../env/wait.ts';
 import { runPod, setReady } from './fleet-fixture.ts';
-import { labelOf, startWorld, untilSettled, type World } from './openeuler-world.ts';
+import { labelOf, startWorld, tidyUp, untilSettled, type World } from './openeuler-world.ts';
 
 const DRAIN = 'reconcilers/openeuler-drain.test.ts';
 const PROTOCOL = 'reconcilers/openeuler.test.ts';
@@ -82,10 +82,8 @@ describe("upstream KubeOS's bugs are not repeated", function () {
     await world.cluster.kubectl(['create', 'namespace', 'kubeos']);
   });
   after(() => world?.close());
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed')
-      for (const line of world.controller.lines) console.log(JSON.stringify(line));
-    return world.clear();
+  afterEach(function () {
+    return tidyUp(world, this.currentTest);
   });
 
   const oldNodes = (...names: string[]) =>

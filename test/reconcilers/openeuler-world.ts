@@ -177,6 +177,12 @@ async function untilIdle(fleet: Fleet, name: string): Promise<void> {
   );
 }
 
+/** After each test: shows what the controller said if it failed, and removes every object. */
+export async function tidyUp(world: World, test: Mocha.Test | undefined): Promise<void> {
+  if (test?.state === 'failed') for (const line of world.controller.lines) console.log(JSON.stringify(line));
+  await world.clear();
+}
+
 /** Waits until nobody has anything more to write on these nodes: neither we nor the controller manager. */
 export const untilSettled = async (fleet: Fleet, ...names: readonly string[]): Promise<void> => {
   for (const name of names)

@@ -4,7 +4,7 @@ import { OSES, OSUPGRADES } from '../../../src/kube/resources.ts';
 import { startController } from '../../env/controller-process.ts';
 import { eventually } from '../../env/wait.ts';
 import type { NodeToMake } from '../fleet-fixture.ts';
-import { conditionOf, startWorld, untilSettled, type World } from '../openeuler-world.ts';
+import { conditionOf, startWorld, tidyUp, untilSettled, type World } from '../openeuler-world.ts';
 
 const [OLD, NEW] = ['KubeOS 1.0.0', 'KubeOS 1.0.1'];
 const old = (name: string, more: Partial<NodeToMake> = {}): NodeToMake => ({ name, osImage: OLD, ...more });
@@ -21,10 +21,8 @@ describe('rollouts of OS objects on a real API server', function () {
     await world.cluster.kubectl(['create', 'namespace', 'elsewhere']);
   });
   after(() => world?.close());
-  afterEach(async function () {
-    if (this.currentTest?.state === 'failed')
-      for (const line of world.controller.lines) console.log(JSON.stringify(line));
-    return world.clear();
+  afterEach(function () {
+    return tidyUp(world, this.currentTest);
   });
 
   const rebooted = () => world.fleet.agents.rebooted;
