@@ -5,13 +5,20 @@ import { join } from 'node:path';
 import { cacheDir, isProgram, programFolders, ROOT, readJson } from './paths.mjs';
 
 /**
- * @typedef {'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubectl'} ProgramName
+ * @typedef {'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kube-scheduler' | 'kubelet' | 'kubectl'} ProgramName
  * @typedef {{ path: string, version: string }} Candidate
  * @typedef {{ [name in ProgramName]: Candidate }} ControlPlane
  */
 
 /** @type {readonly ProgramName[]} */
-export const PROGRAMS = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubectl'];
+export const PROGRAMS = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'kubelet',
+  'kubectl',
+];
 
 const OLDEST_KUBERNETES = [1, 31];
 const OLDEST_ETCD = [3, 5];
@@ -39,17 +46,19 @@ export function findControlPlane() {
     if (!isAtLeast(server.version, OLDEST_KUBERNETES)) continue;
     const beside = (/** @type {ProgramName} */ name) =>
       candidates(name).find(found => isWithinOneMinor(found.version, server.version));
-    const [manager, scheduler, kubectl] = [
+    const [manager, scheduler, kubelet, kubectl] = [
       beside('kube-controller-manager'),
       beside('kube-scheduler'),
+      beside('kubelet'),
       beside('kubectl'),
     ];
-    if (!etcd || !manager || !scheduler || !kubectl) continue;
+    if (!etcd || !manager || !scheduler || !kubelet || !kubectl) continue;
     return {
       etcd,
       'kube-apiserver': server,
       'kube-controller-manager': manager,
       'kube-scheduler': scheduler,
+      kubelet,
       kubectl,
     };
   }

@@ -18,6 +18,7 @@ const DURATION = {
   'kube-apiserver': '3 minutes',
   'kube-controller-manager': '1 minute',
   'kube-scheduler': '10 seconds',
+  kubelet: 'half a minute',
   kubectl: 'half a minute',
 };
 
