@@ -49,6 +49,49 @@ export interface BootState {
   readonly trialSlot?: SlotName;
 }
 
+/** A file or folder of the host, and how to find it where nothing is mounted and disks may have other names. */
+export interface OnDisk {
+  /** The host's path, which leads to it while the file system is mounted at `mountPoint`. */
+  readonly path: string;
+  readonly mountPoint: string;
+  readonly fsType: string;
+  /** Its path from the top of the file system. */
+  readonly inside: string;
+  /** Absent where the file system lies on no block device (an overlay, a network share). */
+  readonly device?: {
+    /** UUID of the partition, if it has one and the host shows it. */
+    readonly partUuid?: string;
+    /** UUID of the file system, if the host shows it. */
+    readonly uuid?: string;
+    /** Which partition it is of `disk`; absent for what is no partition. */
+    readonly partition?: number;
+    /** The disk's folder in sysfs, valid for this boot. */
+    readonly disk?: string;
+  };
+}
+
+/**
+ * How something that runs in a slot, without the agent and maybe without anything else, can tell that the slot is the
+ * default. What cannot be read there counts as not known.
+ */
+export type DefaultCheck =
+  | {
+      readonly type: 'grub';
+      readonly environment: OnDisk;
+      /** The slot is the default if `saved_entry` is one of these. */
+      readonly values: readonly string[];
+      /** It also is if `saved_entry` is empty or absent. */
+      readonly isFirst: boolean;
+    }
+  | {
+      readonly type: 'u-boot';
+      /** The slot is the default if `fw_printenv -n` of this variable prints one of `values`. */
+      readonly variable: string;
+      readonly values: readonly string[];
+      /** Path of the fw_env.config inside the slot's system; that program's own default if absent. */
+      readonly config?: string;
+    };
+
 /** The boot loader's environment. Every write is flushed and read back before the call returns. */
 export interface BootLoader {
   readonly name: string;
@@ -64,6 +107,8 @@ export interface BootLoader {
   settle(runningSlot: SlotName): Promise<void>;
   /** Absolute paths, inside the slot, of the kernel and the initrd that the slot's entry loads. */
   bootFiles(slot: SlotName): Promise<string[]>;
+  /** How the slot's own system can tell that it is the default. @throws StalledError `BootEnvironmentInvalid` */
+  describeDefault(slot: SlotName): Promise<DefaultCheck>;
 }
 
 /** The machine that the agent serves. */

@@ -79,6 +79,7 @@ export function startAgent(world: World): AgentDeps {
       armTrial: async slot => world.do(() => world.arm(slot)),
       settle: async slot => world.do(() => world.settle(slot)),
       bootFiles: async () => [],
+      describeDefault: async () => ({ type: 'u-boot', variable: 'upgrade_available', values: ['0'] }),
     },
     host: {
       bootId: async () => world.bootId,

@@ -4,14 +4,16 @@ import type { SlotName } from '../../api/monok8s/index.ts';
 import { StalledError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { hostPath } from '../host/host-path.ts';
-import type { BootLoader, BootState } from '../ports.ts';
+import type { BootLoader, BootState, DefaultCheck } from '../ports.ts';
 import { statSlot } from '../slots/device.ts';
+import { locateOnDisk } from '../slots/on-disk.ts';
+import type { GrubSettings } from './boot-loader-settings.ts';
 import { findWriteObstacle } from './can-write.ts';
 import { assertChangeable, changeEnvironment, readEnvironment } from './environment-file.ts';
 import { findGrubFiles, type GrubFiles } from './find-grub.ts';
 import { findEntry, lacksForTrial, type MenuEntry, parseMenuEntries } from './grub-cfg.ts';
 
-type GrubConfig = Pick<AgentConfig, 'hostRoot' | 'bootLoader' | 'slots'>;
+type GrubConfig = Pick<AgentConfig, 'hostRoot' | 'slots'> & { readonly bootLoader: GrubSettings };
 
 const SLOT_NAMES: readonly SlotName[] = ['A', 'B'];
 
@@ -45,6 +47,7 @@ export function createGrub(config: GrubConfig, log: Logger): BootLoader {
     armTrial: (slot, fallback) => armTrial(config, slot, fallback),
     settle: slot => settle(config, slot),
     bootFiles: async slot => bootFilesOf(await loadMenu(config), slot),
+    describeDefault: slot => describeDefault(config, slot),
   };
 }
 
@@ -79,17 +82,21 @@ async function loadMenu(config: GrubConfig): Promise<Menu> {
   return { files, text, entries: { A: entryOf('A'), B: entryOf('B') } };
 }
 
+/** The slot whose entry a value of the environment means. */
+function slotOfValue({ entries }: Menu, value: string): SlotName | undefined {
+  const entry = findEntry(Object.values(entries), value);
+  return SLOT_NAMES.find(slot => entries[slot] === entry);
+}
+
+/** GRUB boots the first entry of its menu when nothing is saved. */
+const firstSlot = ({ entries }: Menu): SlotName => (entries.A.index < entries.B.index ? 'A' : 'B');
+
 async function read(config: GrubConfig): Promise<BootState> {
   const menu = await loadMenu(config);
   const environment = await readEnvironment(menu.files.environment);
-  const slotOf = (value: string): SlotName | undefined => {
-    const entry = findEntry(Object.values(menu.entries), value);
-    return SLOT_NAMES.find(slot => menu.entries[slot] === entry);
-  };
+  const slotOf = (value: string) => slotOfValue(menu, value);
   const saved = environment.get('saved_entry') ?? '';
-  // GRUB boots the first entry of its menu when nothing is saved.
-  const first = menu.entries.A.index < menu.entries.B.index ? 'A' : 'B';
-  const defaultSlot = saved === '' ? first : slotOf(saved);
+  const defaultSlot = saved === '' ? firstSlot(menu) : slotOf(saved);
   if (defaultSlot === undefined) throw foreignEntry(menu.files.environment, 'saved_entry', saved);
   const next = environment.get('next_entry') ?? '';
   if (next === '') return { defaultSlot };
@@ -168,4 +175,17 @@ function bootFilesOf(menu: Menu, slot: SlotName): string[] {
   // An entry that searches for another file system has its kernel there, not in the slot.
   const isInSlot = searchLabel === undefined || searchLabel === `ROOT-${slot}`;
   return isInSlot ? [...files] : [];
+}
+
+async function describeDefault(config: GrubConfig, slot: SlotName): Promise<DefaultCheck> {
+  const menu = await loadMenu(config);
+  const { title, id, index } = menu.entries[slot];
+  const names = new Set([config.bootLoader.entries[slot], title, id ?? '', String(index)]);
+  return {
+    type: 'grub',
+    environment: await locateOnDisk(config.hostRoot, menu.files.environment),
+    // A title may be the number of the other entry.
+    values: [...names].filter(name => name !== '' && slotOfValue(menu, name) === slot),
+    isFirst: firstSlot(menu) === slot,
+  };
 }

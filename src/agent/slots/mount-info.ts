@@ -2,6 +2,8 @@
 export interface MountEntry {
   readonly major: number;
   readonly minor: number;
+  /** Which folder of the file system is mounted there. */
+  readonly root: string;
   readonly mountPoint: string;
   readonly fsType: string;
   readonly source: string;
@@ -17,12 +19,13 @@ const decode = (text: string): string =>
 export function parseMountInfo(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split('\n')) {
-    const match = /^\d+ \d+ (\d+):(\d+) \S+ (\S+) .*? - (\S+) (\S+)/.exec(line);
+    const match = /^\d+ \d+ (\d+):(\d+) (\S+) (\S+) .*? - (\S+) (\S+)/.exec(line);
     if (match === null) continue;
-    const [, major = '', minor = '', mountPoint = '', fsType = '', source = ''] = match;
+    const [, major = '', minor = '', root = '', mountPoint = '', fsType = '', source = ''] = match;
     entries.push({
       major: Number(major),
       minor: Number(minor),
+      root: decode(root),
       mountPoint: decode(mountPoint),
       fsType,
       source: decode(source),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { GrubSettings } from '../../../src/agent/boot/boot-loader-settings.ts';
 import { createGrub } from '../../../src/agent/boot/grub.ts';
 import { AgentConfig } from '../../../src/agent/config.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
@@ -37,7 +38,10 @@ describe('GRUB', () => {
   const list = async () => (await execute('grub-editenv', [environment, 'list'])).stdout;
   const grub = (bootLoader: object = {}) =>
     createGrub(
-      AgentConfig.parse({ hostRoot: root, slots: { A: '/a', B: '/b' }, bootLoader }),
+      {
+        ...AgentConfig.parse({ hostRoot: root, slots: { A: '/a', B: '/b' } }),
+        bootLoader: GrubSettings.parse(bootLoader),
+      },
       recordingLog().log,
     );
   const reasonFrom = (promise: Promise<unknown>) => promise.then(() => 'nothing', reasonOf);
@@ -94,6 +98,21 @@ describe('GRUB', () => {
 
   it('tells the files that an entry loads', async () => {
     expect(await grub().bootFiles('B')).to.deep.equal(['/boot/vmlinuz', '/boot/initramfs.img']);
+  });
+
+  it('tells how a slot knows that it is the default', async () => {
+    const found = await grub().describeDefault('B');
+    expect(found).to.deep.include({ type: 'grub', values: ['B', 'KubeOS-B', '1'], isFirst: false });
+    const first = await grub().describeDefault('A');
+    expect(first).to.deep.include({ values: ['A', 'KubeOS-A', '0'], isFirst: true });
+    if (first.type !== 'grub') throw new Error('is of GRUB');
+    expect(first.environment.path).to.equal('/boot/efi/EFI/openEuler/grubenv');
+  });
+
+  it('takes no number for a slot that is the title of the other', async () => {
+    await writeFile(join(folder, 'grub.cfg'), HONOURS + ENTRIES.replaceAll("'A'", "'1'"));
+    const found = await grub({ entries: { A: '1', B: 'B' } }).describeDefault('B');
+    expect(found).to.deep.include({ values: ['B', 'KubeOS-B'] });
   });
 
   it('accepts a configuration that tries once', () => grub().assertTrialSupported());

@@ -12,6 +12,7 @@ describe('mount tables', () => {
     expect(parseMountInfo(text)[2]).to.deep.equal({
       major: 259,
       minor: 12,
+      root: '/',
       mountPoint: '/mnt/with space',
       fsType: 'ext4',
       source: '/dev/nvme0n1p4',
