@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { AgentConfig } from '../../src/agent/config.ts';
-import { readAgentConfig } from '../../src/cli/agent.ts';
+import { readAgentConfig } from '../../src/cli/agent-config.ts';
 import { messageOf, reasonOf } from '../../src/domain/errors.ts';
 
 describe("the agent's configuration file", () => {

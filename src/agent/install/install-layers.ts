@@ -11,7 +11,7 @@ import { type Peekable, peekable } from './peekable.ts';
 const DRAIN_BYTES = 64 * 1024 * 1024;
 
 /** One pass over one image of a registry. */
-export type LayersOptions = Omit<InstallOptions, 'fetchedTotal' | 'log'>;
+export type LayersOptions = Omit<InstallOptions, 'checksum' | 'fetchedTotal' | 'log'>;
 
 /** Puts an image of a registry onto a slot. */
 export type InstallLayers = (image: RegistryImage, options: LayersOptions) => Promise<StagedImage>;

@@ -7,6 +7,8 @@ import type { FileSystemPlan } from './archive/file-system-plan.ts';
 export interface InstallOptions {
   readonly request: StageRequest;
   readonly held: HeldSlot;
+  /** `sha256:<hex>` that the fetched file must have; undefined where a person put it there without one. */
+  readonly checksum: string | undefined;
   readonly signal: AbortSignal;
   readonly log: Logger;
   /** What a file system shall be like that is made on the slot. */

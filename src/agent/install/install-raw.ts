@@ -71,7 +71,7 @@ async function transfer(blocks: AsyncIterator<Buffer>, ways: Ways): Promise<stri
   }
   signal.throwIfAborted();
   const digest = fetched.digest();
-  assertChecksum(image.checksum ?? '', digest);
+  assertChecksum(ways.checksum, digest);
   assertSize(image.size, writer.bytesTaken());
   assertWhole(writer);
   return digest;

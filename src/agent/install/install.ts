@@ -34,7 +34,7 @@ export const install: Install = async (source, options) => {
     // A damaged file mostly shows as one that cannot be read; that it is damaged is the better thing to say.
     const isReadOn = error instanceof StalledError && error.reason === 'ImageInvalid';
     if (isReadOn && (await fetched.drain(DRAIN_BYTES))) {
-      assertChecksum(options.request.image.checksum ?? '', fetched.digest(), error.message);
+      assertChecksum(options.checksum, fetched.digest(), error.message);
     }
     throw error;
   }
@@ -72,7 +72,7 @@ async function installArchive(
       assertSize(image.size, bytes, 'so far'),
     );
     const digest = fetched.digest();
-    assertChecksum(image.checksum ?? '', digest);
+    assertChecksum(options.checksum, digest);
     assertSize(image.size, expandedBytes);
     staged = { checksum: `sha256:${digest}`, expandedBytes };
   });

@@ -91,6 +91,8 @@ async function attempt(client: HttpClient, { parts, request, hooks, held }: Stag
     return await (parts.install ?? install)(source, {
       request,
       held,
+      // No checksum at all is one that nothing has.
+      checksum: request.image.checksum ?? '',
       signal: hooks.signal,
       log: parts.log,
       planFileSystem: () => planLikeRunning(parts.slots),

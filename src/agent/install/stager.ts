@@ -10,8 +10,23 @@ export function createStager(parts: StagerParts): Stager {
   return { stage: (request, hooks) => stage(parts, request, hooks) };
 }
 
+/** Puts an image onto a slot that is held. */
+export type Put = (staging: Staging) => Promise<StagedImage>;
+
 async function stage(parts: StagerParts, request: StageRequest, hooks: StageHooks): Promise<StagedImage> {
-  const put = await prepare(parts, request);
+  return stageBy(await prepare(parts, request), parts, request, hooks);
+}
+
+/**
+ * Has an image put onto a slot that may be written, and holds it meanwhile: the one way to a slot.
+ * @throws as `Slots.assertWritable`, `holdSlot`; TransientError `SlotBusy`; whatever `put` throws
+ */
+export async function stageBy(
+  put: Put,
+  parts: StagerParts,
+  request: StageRequest,
+  hooks: StageHooks,
+): Promise<StagedImage> {
   await parts.slots.assertWritable(request.slot.name);
   const held = await holdSlot(request.slot.path).catch((error: unknown) => {
     throw isStillMounted(error) ? stillLeaving(error) : error;
@@ -32,10 +47,7 @@ const stillLeaving = (cause: unknown): TransientError =>
   });
 
 /** Refuses what can be refused before the slot is touched; returns how the image comes onto it. */
-async function prepare(
-  parts: StagerParts,
-  request: StageRequest,
-): Promise<(staging: Staging) => Promise<StagedImage>> {
+async function prepare(parts: StagerParts, request: StageRequest): Promise<Put> {
   const { url, reference } = request.image;
   assertFits(request);
   if (url !== undefined) {

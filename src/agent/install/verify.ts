@@ -14,8 +14,12 @@ export function assertChecksumForm(checksum: string): void {
   );
 }
 
-/** @throws StalledError `ChecksumMismatch` naming both digests */
-export function assertChecksum(expected: string, digest: string, otherProblem?: string): void {
+/**
+ * @param expected undefined where none was asked for
+ * @throws StalledError `ChecksumMismatch` naming both digests
+ */
+export function assertChecksum(expected: string | undefined, digest: string, otherProblem?: string): void {
+  if (expected === undefined) return;
   if (CHECKSUM.exec(expected)?.[1]?.toLowerCase() === digest) return;
   throw new StalledError(
     'ChecksumMismatch',
