@@ -8,7 +8,7 @@ import { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES } from '../kube/resources.ts';
 import type { EventRecorder, Resource, Selection } from '../kube/types.ts';
 import { createStageJob } from './act/stage-job.ts';
 import { createStatusWriter } from './act/status-writer.ts';
-import { createGrub } from './boot/grub.ts';
+import { createBootLoader } from './boot/create-boot-loader.ts';
 import { createCatalogReader } from './catalog-source.ts';
 import type { AgentConfig } from './config.ts';
 import type { AgentDeps, Caches } from './deps.ts';
@@ -70,7 +70,7 @@ function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signa
       ...(trialSeconds !== undefined && { trialSeconds }),
       ...(stallSeconds !== undefined && { stallSeconds }),
     },
-    bootLoader: createGrub(config, log),
+    bootLoader: createBootLoader(config, log),
     host: createHost(config, log),
     guard: noTrialGuard,
     status: createStatusWriter(client, clock),

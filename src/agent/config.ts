@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BootLoaderSettings } from './boot/boot-loader-settings.ts';
 
 const HostPath = z.string().startsWith('/');
 const Command = z.array(z.string().min(1)).min(1);
@@ -31,22 +32,7 @@ export const AgentConfig = z.strictObject({
     .optional()
     .describe('block devices, or plain files for trying it out; found by partition label if absent'),
   versionField: z.enum(['VERSION_ID', 'PRETTY_NAME']).default('VERSION_ID'),
-  bootLoader: z
-    .strictObject({
-      type: z.literal('grub').default('grub'),
-      environment: HostPath.optional().describe(
-        "GRUB's environment block; found in the usual places if absent",
-      ),
-      config: HostPath.optional().describe(
-        "GRUB's configuration; found beside the environment block if absent",
-      ),
-      entries: z.strictObject({ A: z.string(), B: z.string() }).default({ A: 'A', B: 'B' }),
-      allowPlainSwitch: z
-        .boolean()
-        .default(false)
-        .describe('switch the default entry where the boot loader cannot try once: no automatic fallback'),
-    })
-    .prefault({}),
+  bootLoader: BootLoaderSettings,
   rebootCommand: Command.optional().describe(
     "asks the host's init for a reboot; systemctl in the host if absent",
   ),

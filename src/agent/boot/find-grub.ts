@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { StalledError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { hostPath } from '../host/host-path.ts';
+import type { GrubSettings } from './boot-loader-settings.ts';
 
 const EFI_DIR = '/boot/efi/EFI';
 
@@ -17,7 +18,7 @@ export interface GrubFiles {
  * @throws StalledError `BootEnvironmentInvalid` if there is none
  */
 export async function findGrubFiles(
-  config: Pick<AgentConfig, 'hostRoot' | 'bootLoader'>,
+  config: Pick<AgentConfig, 'hostRoot'> & { readonly bootLoader: GrubSettings },
 ): Promise<GrubFiles> {
   const { hostRoot, bootLoader } = config;
   const places =
