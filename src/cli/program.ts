@@ -4,6 +4,7 @@ import { registerCerts } from './certs.ts';
 import type { CliContext } from './context.ts';
 import { registerCreate } from './create.ts';
 import { reportFailure } from './exit.ts';
+import { registerFlash } from './flash.ts';
 import { registerRetry } from './retry.ts';
 import { registerStatus } from './status.ts';
 
@@ -67,6 +68,7 @@ async function buildProgram(args: readonly string[], context: CliContext): Promi
   registerRetry(program, context);
   registerCatalog(program, context);
   registerCerts(program, context);
+  registerFlash(program, context);
   await registerPrograms(program, args, context);
   return program;
 }

@@ -1,0 +1,46 @@
+import type { AgentConfig } from '../agent/config.ts';
+import { versionOf } from '../agent/decide/version-rule.ts';
+import type { OsRelease, SlotFacts, SlotLayout, StagedImage } from '../agent/ports.ts';
+import type { SlotName } from '../api/monok8s/index.ts';
+import { clean, formatBytes } from './table.ts';
+
+type VersionField = AgentConfig['versionField'];
+
+/** What a system calls itself: `Demo OS 1.35.1 (VERSION_ID 1.35.1)`. */
+export function describeSystem(os: OsRelease | undefined, field: VersionField): string {
+  if (os === undefined) return 'no system that can be read';
+  const version = `${field} ${clean(versionOf(os, field)) || 'is not set'}`;
+  return field === 'PRETTY_NAME'
+    ? clean(os.prettyName) || version
+    : `${clean(os.prettyName)} (${version})`.trim();
+}
+
+/** What is going to be written where. */
+export function planLines(
+  layout: SlotLayout,
+  slot: SlotName,
+  { input, field }: { readonly input: string; readonly field: VersionField },
+): string[] {
+  const [running, target] = [layout[layout.booted], layout[slot]];
+  return [
+    `runs    slot ${running.name}  ${running.path}  ${describeSystem(running.osRelease, field)}`,
+    `writes  slot ${target.name}  ${target.path}  ${formatBytes(target.sizeBytes)} (${target.sizeBytes} bytes), ` +
+      `holds ${describeSystem(target.osRelease, field)}`,
+    `image   ${clean(input)}`,
+  ];
+}
+
+/** What lies on the slot now. */
+export const doneLines = (facts: SlotFacts, staged: StagedImage, field: VersionField): string[] => [
+  `slot ${facts.name} holds ${describeSystem(facts.osRelease, field)}, ${formatBytes(staged.expandedBytes)}, read back and right`,
+  `the input had the checksum ${staged.checksum}`,
+];
+
+/** What became of a slot whose flashing failed. */
+export function failedLine(before: SlotFacts, after: SlotFacts | undefined, field: VersionField): string {
+  const slot = `slot ${before.name}`;
+  if (after === undefined) return `${slot} cannot be read now: see ctl flash --slot ${before.name} --dry-run`;
+  return before.superblockHash === after.superblockHash && after.osRelease !== undefined
+    ? `${slot} is as it was, with ${describeSystem(after.osRelease, field)}`
+    : `${slot} holds nothing that can be booted, and no boot loader finds it: flash it again. What runs is untouched`;
+}
