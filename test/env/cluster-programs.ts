@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { writeKubeconfig } from './cluster-kubeconfig.ts';
 import {
+  type ApiServerOptions,
   type ControlPlaneSite,
   type NodeMonitor,
   startApiServer,
@@ -22,11 +23,9 @@ const DEFAULT_ACCOUNT = '/api/v1/namespaces/default/serviceaccounts/default';
 const API_SERVER_GRACE_MS = 2_000;
 
 /** Which programs run beside etcd and the API server. */
-export interface ProgramOptions extends NodeMonitor {
+export interface ProgramOptions extends NodeMonitor, ApiServerOptions {
   readonly controllerManager?: boolean;
   readonly scheduler?: boolean;
-  /** Added to the API server's command line. */
-  readonly apiServerFlags?: readonly string[];
 }
 
 /** The running programs of one cluster. */
@@ -51,7 +50,7 @@ export async function startPrograms(
 ): Promise<Programs> {
   const probe = new Agent({ connect: { ca: authority.certificatePem, ...adminTls(authority) } });
   const etcd = startEtcd(site);
-  let apiServer = startApiServer(site, options.apiServerFlags);
+  let apiServer = startApiServer(site, options);
   const others: Daemon[] = [];
   const untilServed = (path: string, what: string): Promise<void> => {
     const url = `${serverUrlOf(site)}${path}`;
@@ -73,7 +72,7 @@ export async function startPrograms(
   }
   return {
     async startApiServer() {
-      if (apiServer.hasExited) apiServer = startApiServer(site, options.apiServerFlags);
+      if (apiServer.hasExited) apiServer = startApiServer(site, options);
       await untilServed('/readyz', 'the API server is ready');
     },
     stopApiServer: () => apiServer.terminate(API_SERVER_GRACE_MS),

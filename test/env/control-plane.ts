@@ -14,14 +14,20 @@ export interface ControlPlaneSite {
   readonly port: number;
 }
 
+// Loopback, the host as an emulated machine sees it, and the service `kubernetes`.
+const SERVER_ADDRESSES = ['127.0.0.1', '10.0.2.2', '10.96.0.1'];
+
 /** Prepares what the programs read: certificates and keys, in `dir`. */
 export async function prepareSite(dir: string, authority: Authority): Promise<ControlPlaneSite> {
-  const server = authority.issue({ commonName: 'kube-apiserver', ipAddresses: ['127.0.0.1'] });
+  const server = authority.issue({ commonName: 'kube-apiserver', ipAddresses: SERVER_ADDRESSES });
+  const kubeletClient = authority.issue({ commonName: 'kube-apiserver', groups: ['system:masters'] });
   const files = {
     'ca.crt': authority.certificatePem,
     'ca.key': authority.keyPem,
     'server.crt': server.certificatePem,
     'server.key': server.keyPem,
+    'kubelet-client.crt': kubeletClient.certificatePem,
+    'kubelet-client.key': kubeletClient.keyPem,
     'service-accounts.key': generateKeyPem(),
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
@@ -51,8 +57,16 @@ export function startEtcd(site: ControlPlaneSite): Daemon {
 /** The socket on which etcd answers. */
 export const etcdSocket = (site: ControlPlaneSite): string => join(site.dir, 'etcd:1');
 
+/** How the API server is set up. */
+export interface ApiServerOptions {
+  /** Added to its command line. */
+  readonly apiServerFlags?: readonly string[];
+  /** Default false. Real kubelets run pods: these get tokens of their ServiceAccount. */
+  readonly hasKubelets?: boolean;
+}
+
 /** Starts the API server with RBAC and Node authorization, as a production cluster has them. */
-export const startApiServer = (site: ControlPlaneSite, flags: readonly string[] = []): Daemon =>
+export const startApiServer = (site: ControlPlaneSite, options: ApiServerOptions): Daemon =>
   start(site, 'kube-apiserver', [
     `--etcd-servers=unix://${etcdSocket(site)}`,
     // Compaction happens when a test asks for it.
@@ -70,10 +84,16 @@ export const startApiServer = (site: ControlPlaneSite, flags: readonly string[] 
     '--enable-admission-plugins=NodeRestriction',
     // It would refuse a pod of a new namespace until its default ServiceAccount is there, and mount tokens that
     // no pod here reads.
-    '--disable-admission-plugins=ServiceAccount',
+    ...(options.hasKubelets ? KUBELET_FLAGS : ['--disable-admission-plugins=ServiceAccount']),
     '--allow-privileged',
-    ...flags,
+    ...(options.apiServerFlags ?? []),
   ]);
+
+const KUBELET_FLAGS = [
+  '--kubelet-client-certificate=kubelet-client.crt',
+  '--kubelet-client-key=kubelet-client.key',
+  '--kubelet-preferred-address-types=InternalIP',
+];
 
 /** How soon the controller manager notices that a kubelet is silent. */
 export interface NodeMonitor {
