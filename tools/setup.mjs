@@ -1,6 +1,7 @@
 // Makes a fresh machine ready for `npm test`, `npm run demo` and `npm run bench`: system programs, npm packages
-// (among them the right Node) and the programs of a Kubernetes control plane. Silent when all is there. Plain
-// JavaScript without packages, as it runs on whatever Node (20 or later) the machine has.
+// (among them the right Node) and the programs of a Kubernetes control plane; with `--packages-only` (`npm run image`)
+// the npm packages alone. Silent when all is there. Plain JavaScript without packages, as it runs on whatever Node
+// (20 or later) the machine has.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,13 +13,16 @@ import { SetUpError } from './lib/steps.mjs';
 import { installSystemPrograms, missingSystemPrograms, systemProblems } from './lib/system-programs.mjs';
 
 const IS_LOCKED = process.argv.includes('--locked');
+const IS_PACKAGES_ONLY = process.argv.includes('--packages-only');
 const BUSY = 75;
 
 const isReady = () =>
-  arePackagesReady() && missingSystemPrograms().length === 0 && missingPrograms().length === 0;
+  arePackagesReady() &&
+  (IS_PACKAGES_ONLY || (missingSystemPrograms().length === 0 && missingPrograms().length === 0));
 
 /** Does what is missing, all problems that a person has to solve being named before the first slow step. */
 async function setUp() {
+  if (IS_PACKAGES_ONLY) return installPackages();
   const programs = missingPrograms();
   const problems = [...systemProblems(), ...buildProblems(programs)];
   if (problems.length > 0) throw new SetUpError(problems);
