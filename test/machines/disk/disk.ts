@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runProgram } from '../../env/node/run-program.ts';
 import { makeExt4 } from './ext4.ts';
-import { CORE_SECTOR, makeBiosGrub, makeEfiGrub } from './grub-image.ts';
+import { CORE_SECTOR, grubFolder, makeBiosGrub, makeEfiGrub } from './grub-image.ts';
 import { grubMenu } from './grub-menu.ts';
 import { type DiskLayout, type Firmware, MIB, type Partition, slotPartition } from './layout.ts';
 
@@ -35,7 +35,7 @@ const TAIL = MIB;
  */
 export async function makeDisk(options: DiskOptions): Promise<DiskLayout> {
   const layout = planLayout(options);
-  const scratch = await mkdtemp(join(tmpdir(), 'twinslot-disk-'));
+  const scratch = await mkdtemp(join(tmpdir(), `twinslot-${process.pid}-disk-`));
   try {
     const file = await open(options.out, 'w');
     await file.truncate(layout.partitions.persist.offset + layout.partitions.persist.size + TAIL);
@@ -124,9 +124,6 @@ async function fillBoot(disk: DiskLayout, scratch: string, menu: Menu): Promise<
   await runProgram('mkfs.vfat', '-F', '16', '-n', 'BOOT', '--offset', sector, disk.path, size);
   await runProgram('mcopy', '-s', '-Q', '-i', `${disk.path}@@${boot.offset}`, join(files, 'EFI'), '::/');
 }
-
-/** Folder of grub.cfg and grubenv in the boot partition. */
-export const grubFolder = (firmware: Firmware): string => (firmware === 'uefi' ? '/EFI/openEuler' : '/');
 
 async function fillSlot(disk: DiskLayout, slot: 'A' | 'B', image: string): Promise<void> {
   const { offset } = disk.partitions[slotPartition(slot)];

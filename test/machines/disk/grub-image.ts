@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { runProgram } from '../../env/node/run-program.ts';
+import type { Firmware } from './layout.ts';
 
 /** What both kinds of GRUB can do. `cat`, `ls`, `regexp` and the like are for a person at its prompt. */
 const MODULES = [
@@ -45,3 +46,6 @@ export const CORE_SECTOR = 1;
 const KERNEL_SECTOR_AT = 0x5c;
 /** In the core image's first sector: where its second one stands. */
 const BLOCK_LIST_AT = SECTOR - 12;
+
+/** Folder of grub.cfg and grubenv in the boot partition. */
+export const grubFolder = (firmware: Firmware): string => (firmware === 'uefi' ? '/EFI/openEuler' : '/');
