@@ -13,6 +13,8 @@ export interface FlashInput extends Peekable {
   readonly name: string;
   /** 0 if that is not known. */
   readonly totalBytes: number;
+  /** How many bytes have come so far. */
+  bytesCome(): number;
   close(): void;
 }
 
@@ -46,13 +48,17 @@ function fromStream(name: string, totalBytes: number, stream: Readable, options:
   // An iteration that is not waiting must not leave the error unhandled.
   stream.on('error', () => undefined);
   const chunks: AsyncIterator<Buffer> = stream[Symbol.asyncIterator]();
-  let hasBegun = false;
+  let come = 0;
   const pull = async (): Promise<IteratorResult<Buffer>> => {
-    const next = await (hasBegun ? withLimit(chunks.next(), name, options.stallMs) : chunks.next());
-    hasBegun = true;
+    const next = await (come > 0 ? withLimit(chunks.next(), name, options.stallMs) : chunks.next());
+    if (!next.done) come += next.value.length;
     return next;
   };
-  return { name, totalBytes, ...peekable(pull), close: () => void stream.destroy() };
+  return {
+    ...{ name, totalBytes, ...peekable(pull) },
+    bytesCome: () => come,
+    close: () => void stream.destroy(),
+  };
 }
 
 /** A sender that fell silent must not keep the slot for ever: the agent waits for it. */

@@ -74,6 +74,7 @@ async function flashInput(tools: Tools, wanted: Wanted): Promise<void> {
   for (const line of planLines(before, slot, { input: input.name, field })) note(context, line);
   const staged = await write(tools, wanted, before[slot]).catch(async (error: unknown) => {
     const after = await parts.slots.inspect().catch(() => undefined);
+    note(context, `ctl: ${input.bytesCome()} bytes of the input had come`);
     note(context, `ctl: ${failedLine(before[slot], after?.[slot], field)}`);
     throw context.signal.aborted
       ? new StalledError('Aborted', 'ended before it was done', { cause: error })

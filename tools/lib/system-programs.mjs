@@ -21,6 +21,10 @@ const PACKAGES = {
   umoci: 'umoci',
   rsyslogd: 'rsyslog',
   logger: 'bsdutils',
+  script: 'bsdutils',
+  ncat: 'ncat',
+  pv: 'pv',
+  nsenter: 'util-linux',
 };
 
 /** Names of the programs that have to be there. */
