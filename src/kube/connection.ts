@@ -78,7 +78,7 @@ async function fromPlugin(
   base: Omit<Connection, 'authorization'>,
   kubeconfigText: string,
 ): Promise<Connection> {
-  const { KubeConfig } = await import('@kubernetes/client-node');
+  const { KubeConfig } = await import('./client-library.ts');
   const config = new KubeConfig();
   config.loadFromString(kubeconfigText);
   const ask = async () => {

@@ -8,8 +8,11 @@ import { plainModes } from './tree.ts';
 /** Where our programs lie in the image. */
 export const HOME = 'usr/lib/twinslot';
 
-/** Traces of errors name lines of our sources. It costs 20 ms at the start. */
-const FIRST_LINE = '#!/usr/bin/node --enable-source-maps\n';
+/**
+ * Source maps lie beside the programs and are not used unless NODE_OPTIONS says --enable-source-maps: they would cost 8 MiB
+ * of memory on each node, and traces name functions and lines of readable files without them.
+ */
+const FIRST_LINE = '#!/usr/bin/node\n';
 
 /** Packages of the older kind call `require`, which a module does not have. */
 const BANNER =
