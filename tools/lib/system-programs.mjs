@@ -25,6 +25,7 @@ const PACKAGES = {
   ncat: 'ncat',
   pv: 'pv',
   nsenter: 'util-linux',
+  fw_setenv: 'libubootenv-tool',
 };
 
 /** Names of the programs that have to be there. */
