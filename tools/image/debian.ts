@@ -80,10 +80,7 @@ async function fetchPackages(options: DebianOptions): Promise<DebianPackage[]> {
   try {
     const archives = join(temp, 'cache/archives');
     await mkdir(join(archives, 'partial'), { recursive: true });
-    // apt takes what is there already, after it has compared the digest.
-    const there = (await readdir(options.cache)).filter(file => file.endsWith('.deb'));
-    await Promise.all(there.map(file => link(join(options.cache, file), join(archives, file))));
-    const files = await runApt(options, temp);
+    const files = await runApt(options, temp, archives);
     const packages = await Promise.all(
       files.map(async file => {
         const path = join(options.cache, file);
@@ -104,15 +101,18 @@ async function fetchPackages(options: DebianOptions): Promise<DebianPackage[]> {
 }
 
 /** Lets apt find and fetch the packages with a state of its own, as any user, and answers their file names. */
-async function runApt(options: DebianOptions, temp: string): Promise<string[]> {
+async function runApt(options: DebianOptions, temp: string, archives: string): Promise<string[]> {
   const env = { APT_CONFIG: await writeAptConfig(options, temp) };
   const wayOut = `look at the network, or name another mirror than ${options.mirror}`;
   await runCommand(['apt-get', '--quiet', '--error-on=any', 'update'], { env, wayOut });
   const install = ['apt-get', '--quiet', '--yes', 'install', ...PACKAGES];
   const uris = await runCommand([...install, '--print-uris'], { env, wayOut });
-  await runCommand([...install, '--download-only'], { env, wayOut });
   const files = [...uris.matchAll(/^'\S+' (\S+\.deb) /gm)].map(([, file = '']) => file);
   if (files.length === 0) throw new SetUpError(['apt-get named no packages to fetch', wayOut]);
+  // What is there already is not fetched, if its digest is right. Only now, as apt names what it would fetch.
+  const there = (await readdir(options.cache)).filter(file => files.includes(file));
+  await Promise.all(there.map(file => link(join(options.cache, file), join(archives, file))));
+  await runCommand([...install, '--download-only'], { env, wayOut });
   return files.sort();
 }
 

@@ -6,7 +6,6 @@ import { ROOT, readJson } from '../lib/paths.mjs';
 import { SetUpError } from '../lib/steps.mjs';
 import { type Architecture, nodePackage } from './architecture.ts';
 import { runCommand } from './command.ts';
-import { step } from './step.ts';
 import { plainModes } from './tree.ts';
 
 const Locked = z.object({ version: z.string(), integrity: z.string() });
@@ -39,7 +38,7 @@ async function ensureNode(architecture: Architecture, cache: string): Promise<st
   await mkdir(cache, { recursive: true });
   const temp = await mkdtemp(join(cache, 'temp-'));
   try {
-    await step(`Node ${version} (${name})`, () => fetchPackage({ name, version, integrity }, temp));
+    await fetchPackage({ name, version, integrity }, temp);
     await rm(fetched, { recursive: true, force: true });
     await rename(join(temp, 'package'), fetched);
     return fetched;

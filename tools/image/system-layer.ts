@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SetUpError } from '../lib/steps.mjs';
-import type { Architecture } from './architecture.ts';
+import { type Architecture, libraryFolder } from './architecture.ts';
 import { runCommand } from './command.ts';
 import { type DebianPackage, RELEASE_VERSION } from './debian.ts';
 import { listFiles, plainModes, removeAll } from './tree.ts';
@@ -46,7 +46,10 @@ export async function fillSystem(
   for (const { path } of packages) await unpack(path, root);
   await writeCertificates(root);
   await removeAll(root, UNWANTED);
-  await removeAll(root, await characterSets(root));
+  await removeAll(
+    root,
+    ['gconv', 'audit', 'security'].map(name => `usr/lib/${libraryFolder(architecture)}/${name}`),
+  );
   await keepCopyrightsOnly(root);
   for (const folder of FOLDERS) await mkdir(join(root, folder), { recursive: true });
   for (const [path, lines] of Object.entries(FILES))
@@ -99,11 +102,6 @@ async function writeCertificates(root: string): Promise<void> {
   await mkdir(join(root, 'etc/ssl/certs'), { recursive: true });
   const bundle = texts.map(text => `${text.trimEnd()}\n`).join('');
   await writeFile(join(root, 'etc/ssl/certs/ca-certificates.crt'), bundle);
-}
-
-async function characterSets(root: string): Promise<string[]> {
-  const folders = await readdir(join(root, 'usr/lib'));
-  return folders.flatMap(folder => [`usr/lib/${folder}/gconv`, `usr/lib/${folder}/audit`]);
 }
 
 /** Licences have to be passed on, manuals have not. */
