@@ -1,8 +1,8 @@
-import { relative } from 'node:path';
 import type { GrubSettings } from '../agent/boot/boot-loader-settings.ts';
 import { findGrubFiles } from '../agent/boot/find-grub.ts';
 import type { AgentConfig } from '../agent/config.ts';
 import type { SlotName } from '../api/monok8s/index.ts';
+import { hostsOwn } from './flash-text.ts';
 
 /** Tells how a person boots a slot once, on the node itself. */
 export async function bootAdvice(
@@ -27,7 +27,7 @@ export async function bootAdvice(
 
 async function grubCommand(hostRoot: string, bootLoader: GrubSettings, slot: SlotName): Promise<string> {
   const { environment } = await findGrubFiles({ hostRoot, bootLoader });
-  const onHost = `/${relative(hostRoot, environment)}`;
+  const onHost = hostsOwn(hostRoot, environment);
   return `grub-editenv ${quoted(onHost)} set ${quoted(`next_entry=${bootLoader.entries[slot]}`)}`;
 }
 

@@ -7,7 +7,7 @@ import type { SlotFacts, StagedImage } from '../agent/ports.ts';
 import { createSlots } from '../agent/slots/slots.ts';
 import { openState } from '../agent/state.ts';
 import type { SlotName } from '../api/monok8s/index.ts';
-import { StalledError } from '../domain/errors.ts';
+import { reasonOf, StalledError } from '../domain/errors.ts';
 import { readAgentConfig } from './agent-config.ts';
 import { type CliContext, createCliLog, note, print } from './context.ts';
 import { UsageError } from './exit.ts';
@@ -41,9 +41,8 @@ export async function runFlash(file: string, flags: FlashFlags, context: CliCont
   const { signal } = context;
   const stallMs = (config.stallSeconds ?? STALL_SECONDS) * 1000;
   if (flags.dryRun) {
-    const { versionField: field } = config;
-    for (const line of planLines(layout, slot, { input: file === '-' ? 'standard input' : file, field }))
-      print(context, line);
+    const input = file === '-' ? 'standard input' : file;
+    for (const line of planLines(layout, slot, { input, config })) print(context, line);
     return print(context, `slot ${slot} may be flashed; nothing was written`);
   }
   const input = await openInput(file, { stallMs, signal });
@@ -71,11 +70,14 @@ async function flashInput(tools: Tools, wanted: Wanted): Promise<void> {
   const { slot, input } = wanted;
   const field = config.versionField;
   const before = await parts.slots.inspect();
-  for (const line of planLines(before, slot, { input: input.name, field })) note(context, line);
+  for (const line of planLines(before, slot, { input: input.name, config })) note(context, line);
   const staged = await write(tools, wanted, before[slot]).catch(async (error: unknown) => {
-    const after = await parts.slots.inspect().catch(() => undefined);
-    note(context, `ctl: ${input.bytesCome()} bytes of the input had come`);
-    note(context, `ctl: ${failedLine(before[slot], after?.[slot], field)}`);
+    // Somebody else is writing there: what the slot holds now says nothing about us.
+    if (reasonOf(error) !== 'SlotBusy') {
+      const after = await parts.slots.inspect().catch(() => undefined);
+      note(context, `ctl: ${input.bytesCome()} bytes of the input had come`);
+      note(context, `ctl: ${failedLine(before[slot], after?.[slot], field)}`);
+    }
     throw context.signal.aborted
       ? new StalledError('Aborted', 'ended before it was done', { cause: error })
       : error;

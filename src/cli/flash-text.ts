@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { AgentConfig } from '../agent/config.ts';
 import { versionOf } from '../agent/decide/version-rule.ts';
 import type { OsRelease, SlotFacts, SlotLayout, StagedImage } from '../agent/ports.ts';
@@ -15,16 +16,24 @@ export function describeSystem(os: OsRelease | undefined, field: VersionField): 
     : `${clean(os.prettyName)} (${version})`.trim();
 }
 
+/** A path as the host itself has it, not the container in which its root is mounted. */
+export const hostsOwn = (hostRoot: string, path: string): string => `/${relative(hostRoot, path)}`;
+
 /** What is going to be written where. */
 export function planLines(
   layout: SlotLayout,
   slot: SlotName,
-  { input, field }: { readonly input: string; readonly field: VersionField },
+  {
+    input,
+    config,
+  }: { readonly input: string; readonly config: Pick<AgentConfig, 'hostRoot' | 'versionField'> },
 ): string[] {
+  const field = config.versionField;
+  const onHost = ({ path }: SlotFacts): string => hostsOwn(config.hostRoot, path);
   const [running, target] = [layout[layout.booted], layout[slot]];
   return [
-    `runs    slot ${running.name}  ${running.path}  ${describeSystem(running.osRelease, field)}`,
-    `writes  slot ${target.name}  ${target.path}  ${formatBytes(target.sizeBytes)} (${target.sizeBytes} bytes), ` +
+    `runs    slot ${running.name}  ${onHost(running)}  ${describeSystem(running.osRelease, field)}`,
+    `writes  slot ${target.name}  ${onHost(target)}  ${formatBytes(target.sizeBytes)} (${target.sizeBytes} bytes), ` +
       `holds ${describeSystem(target.osRelease, field)}`,
     `image   ${clean(input)}`,
   ];
@@ -36,7 +45,7 @@ export const doneLines = (facts: SlotFacts, staged: StagedImage, field: VersionF
   `the input had the checksum ${staged.checksum}`,
 ];
 
-/** What became of a slot whose flashing failed. */
+/** What became of a slot whose flashing failed. @param after absent if it cannot be read */
 export function failedLine(before: SlotFacts, after: SlotFacts | undefined, field: VersionField): string {
   const slot = `slot ${before.name}`;
   if (after === undefined) return `${slot} cannot be read now: see ctl flash --slot ${before.name} --dry-run`;

@@ -58,7 +58,7 @@ export async function flash(
     { image: {}, slot, stallMs: 0 },
     hooks,
   ).catch((error: unknown) => {
-    throw reasonOf(error) === 'SlotBusy' ? busy(slot, error) : error;
+    throw reasonOf(error) === 'SlotBusy' ? busy(slot) : error;
   });
   // Had the agent been about to mark what lay there before, its mark came after the first time.
   await forgetStaged(parts, slot.name);
@@ -95,10 +95,9 @@ async function forgetStaged({ state }: FlashParts, slot: SlotName) {
   return marker;
 }
 
-const busy = ({ name, path }: SlotFacts, cause: unknown): StalledError =>
+const busy = ({ name }: SlotFacts): StalledError =>
   new StalledError(
     'SlotBusy',
-    `slot ${name} (${path}) is being written, by the agent of this node or by another ctl flash: wait until that is ` +
-      'over (ctl status shows the agent at work), or pause the request',
-    { cause },
+    `slot ${name} is being written, by the agent of this node or by another ctl flash: wait until that is over ` +
+      '(ctl status shows an agent at work), or pause the request',
   );
