@@ -42,7 +42,7 @@ export async function makeDisk(options: DiskOptions): Promise<DiskLayout> {
     await file.close();
     const partUuids = await writeTable(layout, scratch);
     await fillBoot(layout, scratch, {
-      ...{ partUuids, timeout: options.menuTimeout ?? 0 },
+      ...{ firmware: options.firmware, partUuids, timeout: options.menuTimeout ?? 0 },
       extraKernelArgs: options.extraKernelArgs ?? [],
     });
     await fillSlot(layout, 'A', options.slots.A);

@@ -1,5 +1,8 @@
+import type { Firmware } from './layout.ts';
+
 /** What {@link grubMenu} writes into GRUB's configuration. */
 export interface GrubMenuOptions {
+  readonly firmware: Firmware;
   /** PARTUUID of each slot: how the kernel finds its root. */
   readonly partUuids: Readonly<Record<'A' | 'B', string>>;
   /** Seconds that the menu waits on the serial line; 0 boots without showing it. */
@@ -25,9 +28,11 @@ const KERNEL_ARGS = [
 /**
  * GRUB's configuration with the behaviour of KubeOS's: `next_entry` is taken for one boot and cleared on the disk
  * before it, else `saved_entry`, else the first entry; each entry finds its slot by the label of its file system.
+ * Everything is shown and typed on the serial line. UEFI reads that line itself, as its console: were GRUB to read it
+ * too, each would get some of the keys.
  */
 export const grubMenu = (options: GrubMenuOptions): string => `serial --unit=0 --speed=115200
-terminal_input serial
+terminal_input ${options.firmware === 'uefi' ? 'console' : 'serial'}
 terminal_output serial
 if [ -s $prefix/grubenv ]; then
   load_env
