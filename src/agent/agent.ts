@@ -12,6 +12,7 @@ import { createBootLoader } from './boot/create-boot-loader.ts';
 import { createCatalogReader } from './catalog-source.ts';
 import type { AgentConfig } from './config.ts';
 import type { AgentDeps, Caches } from './deps.ts';
+import { createTrialGuard } from './guard/trial-guard.ts';
 import { createHost } from './host/host.ts';
 import { hostPath } from './host/host-path.ts';
 import { createStager } from './install/stager.ts';
@@ -20,7 +21,6 @@ import { becomeTheOnlyOne } from './only-one.ts';
 import { createResolver } from './resolve.ts';
 import { createSlots } from './slots/slots.ts';
 import { openState } from './state.ts';
-import { noTrialGuard } from './trial-guard.ts';
 import { createUptime } from './uptime.ts';
 import { createWakeup, type Wakeup } from './wakeup.ts';
 
@@ -54,6 +54,7 @@ function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signa
   const { config, client, clock, log, nodeName, agentVersion, events, random } = options;
   const { versionField, trialSeconds, stallSeconds, hostRoot } = config;
   const slots = createSlots(config, log);
+  const bootLoader = createBootLoader(config, log);
   const state = openState(hostPath(hostRoot, config.stateDir), log);
   const stager = createStager({ slots, config, log, clock, random });
   const resolver = createResolver({
@@ -70,9 +71,9 @@ function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signa
       ...(trialSeconds !== undefined && { trialSeconds }),
       ...(stallSeconds !== undefined && { stallSeconds }),
     },
-    bootLoader: createBootLoader(config, log),
+    bootLoader,
     host: createHost(config, log),
-    guard: noTrialGuard,
+    guard: createTrialGuard({ hostRoot, stateDir: config.stateDir, bootLoader, slots, log }),
     status: createStatusWriter(client, clock),
     job: createStageJob({ stager, clock, random, onChange: wakeup.wake }),
     uptimeMs: createUptime(hostRoot, clock),

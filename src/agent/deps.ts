@@ -6,10 +6,10 @@ import type { NodeFacts } from '../domain/node.ts';
 import type { EventRecorder, Informer, KubeClient } from '../kube/types.ts';
 import type { StageJob } from './act/stage-job.ts';
 import type { StatusWriter } from './act/status-writer.ts';
+import type { TrialGuard } from './guard/trial-guard.ts';
 import type { BootLoader, Host, SlotLayout, Slots } from './ports.ts';
 import type { Resolver } from './resolve.ts';
 import type { StateStore } from './state.ts';
-import type { TrialGuard } from './trial-guard.ts';
 
 /** What this process remembers between two passes. Nothing that a restart may not lose. */
 export interface Memory {

@@ -14,11 +14,13 @@ export async function gather(deps: AgentDeps): Promise<Snapshot> {
   const { caches, state, job, memory, clock } = deps;
   // Looked at once, and first: what is read of the slots afterwards is never older than what the job says.
   const staging = job.view();
-  const [slots, bootId, trial, marker, uptimeMs] = await Promise.all([
+  const [slots, bootId, trial, marker, notedDefault, guardNote, uptimeMs] = await Promise.all([
     readSlots(deps, staging),
     deps.host.bootId(),
     state.trial.load(),
     state.marker.load(),
+    state.defaultSlot.load(),
+    state.guardNote.load(),
     deps.uptimeMs(),
   ]);
   const objects = ownObjects(deps);
@@ -39,6 +41,8 @@ export async function gather(deps: AgentDeps): Promise<Snapshot> {
     ...(task && { task }),
     ...(trial && { trial }),
     ...(marker && { marker }),
+    ...(notedDefault && { notedDefault }),
+    ...(guardNote && { guardNote }),
     ...(node && { node: { ready: node.ready, bootId: node.bootId } }),
     ...(health && {
       health: { healthy: health.healthy, message: health.message, ageMs: nowMs - health.atMs },

@@ -2,9 +2,11 @@ import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'winston';
 import type { z } from 'zod';
+import { SlotName } from '../api/monok8s/index.ts';
 import { errnoOf } from '../domain/errno.ts';
 import { messageOf, StalledError } from '../domain/errors.ts';
 import { PinnedPlan, StagedMarker, TrialRecord } from './decide/records.ts';
+import { type GuardNote, NOTE_LIMIT_BYTES, parseGuardNote } from './guard/note.ts';
 
 /** One durable value. */
 export interface Durable<T> {
@@ -33,6 +35,13 @@ export interface StateStore {
   readonly marker: Durable<StagedMarker>;
   readonly pin: Durable<PinnedPlan>;
   /**
+   * The slot that was last known to be the default while it ran. Trial guards go by it where they cannot read the boot
+   * loader's environment, so it must not name a slot that is about to be tried.
+   */
+  readonly defaultSlot: Durable<SlotName>;
+  /** What a trial guard left there before it rebooted the machine. */
+  readonly guardNote: Pick<Durable<GuardNote>, 'load' | 'clear'>;
+  /**
    * Proves that the folder takes a file.
    * @throws StalledError `StateNotKept`
    */
@@ -46,6 +55,8 @@ export function openState(folder: string, logger: Logger): StateStore {
     trial: file('trial.json', TrialRecord),
     marker: file('staged.json', StagedMarker),
     pin: file('plan.json', PinnedPlan),
+    defaultSlot: file(DEFAULT_SLOT_FILE, SlotName),
+    guardNote: noteFile(folder),
     assertWritable: async () => {
       const probe = join(folder, 'probe');
       // As much as any of the files above takes.
@@ -55,6 +66,34 @@ export function openState(folder: string, logger: Logger): StateStore {
       };
       await work().catch(notKept(probe));
     },
+  };
+}
+
+/** Names that the script of a trial guard knows. */
+const DEFAULT_SLOT_FILE = 'default-slot.json';
+const GUARD_NOTE_FILE = 'trial-guard-note';
+
+function noteFile(folder: string): StateStore['guardNote'] {
+  const path = join(folder, GUARD_NOTE_FILE);
+  return {
+    load: async () => {
+      const handle = await open(path, 'r').catch(() => undefined);
+      if (handle === undefined) return undefined;
+      try {
+        const { buffer, bytesRead } = await handle.read(
+          Buffer.alloc(NOTE_LIMIT_BYTES),
+          0,
+          NOTE_LIMIT_BYTES,
+          0,
+        );
+        return parseGuardNote(buffer.toString('utf8', 0, bytesRead));
+      } catch {
+        return undefined;
+      } finally {
+        await handle.close();
+      }
+    },
+    clear: () => removeFile(folder, path).catch(notKept(path)),
   };
 }
 

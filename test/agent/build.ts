@@ -128,6 +128,7 @@ export const snapshot = (changes: Partial<Snapshot> = {}): Snapshot => ({
   uptimeMs: 60_000,
   isRebooting: false,
   settings: { versionField: 'VERSION_ID' },
+  notedDefault: 'A',
   ...changes,
 });
 

@@ -5,7 +5,6 @@ import type { AgentDeps } from '../../src/agent/deps.ts';
 import { runPass } from '../../src/agent/loop.ts';
 import type { Stager } from '../../src/agent/ports.ts';
 import type { Durable } from '../../src/agent/state.ts';
-import { noTrialGuard } from '../../src/agent/trial-guard.ts';
 import type { OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 import { StalledError, TransientError } from '../../src/domain/errors.ts';
@@ -89,7 +88,9 @@ export function startAgent(world: World): AgentDeps {
         }),
       checkHealth: async () => ({ healthy: world.isHealthy, message: '' }),
     },
-    guard: noTrialGuard,
+    guard: {
+      protect: async () => ({ isGuarded: false, reason: 'GuardNotInstalled', message: '' }),
+    },
     state: {
       trial: file(
         world,
@@ -105,6 +106,14 @@ export function startAgent(world: World): AgentDeps {
           world.files.marker = value;
         },
       ),
+      defaultSlot: file(
+        world,
+        () => world.files.defaultSlot,
+        value => {
+          world.files.defaultSlot = value;
+        },
+      ),
+      guardNote: { load: async () => world.files.guardNote, clear: async () => clearNote(world) },
       pin: file<PinnedPlan>(
         world,
         () => undefined,
@@ -187,6 +196,10 @@ function file<T>(world: World, get: () => T | undefined, set: (value: T | undefi
       else put(value);
     },
   };
+}
+
+function clearNote(world: World): void {
+  if (world.files.guardNote) world.do(() => delete world.files.guardNote);
 }
 
 function assertWritable({ isStateReadOnly }: World): void {

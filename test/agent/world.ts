@@ -1,5 +1,6 @@
 import { createLogger } from 'winston';
 import type { StagedMarker, TrialRecord } from '../../src/agent/decide/records.ts';
+import type { GuardNote } from '../../src/agent/guard/note.ts';
 import type { BootState, SlotFacts, StagedImage } from '../../src/agent/ports.ts';
 import type { Gate, OSUpgradeProgress } from '../../src/api/monok8s/index.ts';
 import { StalledError } from '../../src/domain/errors.ts';
@@ -46,8 +47,14 @@ export class World {
     A: { version: OLD, hash: 1 },
     B: { version: OLDER, hash: 2 },
   };
-  readonly files: { trial: TrialRecord | undefined; marker: StagedMarker | undefined } = {
+  readonly files: {
+    trial: TrialRecord | undefined;
+    marker: StagedMarker | undefined;
+    defaultSlot: SlotName | undefined;
+    guardNote?: GuardNote;
+  } = {
     trial: undefined,
+    defaultSlot: 'A',
     // Of an upgrade long ago.
     marker: marker({ checksum: 'sha256:old', superblockHash: 'hash-2', version: 'v1.33.0' }),
   };

@@ -15,6 +15,7 @@ import {
   fallBack,
   forgetTrial,
   keepManualBoot,
+  noteDefault,
   reportTrial,
 } from './trial.ts';
 
@@ -75,6 +76,8 @@ async function actOnTrial(deps: AgentDeps, step: TrialStep, seen: Snapshot): Pro
       return reportTrial(deps, step, seen);
     case 'forgetTrial':
       return forgetTrial(deps, step.trial, seen);
+    case 'noteDefault':
+      return noteDefault(deps, step.slot);
     case 'keepManualBoot':
       return keepManualBoot(deps, step.slot);
     default:

@@ -45,6 +45,9 @@ export async function armAndReboot(deps: AgentDeps, trial: TrialRecord): Promise
   const { targetSlot, fromSlot, targetVersion } = trial;
   try {
     await bootLoader.assertTrialSupported();
+    // The guard of the slot must neither take it for the default nor count what it did before.
+    await state.defaultSlot.save(fromSlot);
+    await state.guardNote.clear();
     await bootLoader.armTrial(targetSlot, fromSlot);
     const { trialSlot, defaultSlot } = await bootLoader.read();
     if ((trialSlot ?? defaultSlot) !== targetSlot)

@@ -6,6 +6,7 @@ import { markedImage } from '../decide/staged.ts';
 import type { Step } from '../decide/step.ts';
 import { isVersion, ruleOfPlan, type VersionRule, versionOf } from '../decide/version-rule.ts';
 import type { AgentDeps } from '../deps.ts';
+import type { GuardResult } from '../guard/trial-guard.ts';
 import type { SlotFacts } from '../ports.ts';
 import { checkAddress } from '../transport/address.ts';
 import { finish, tell } from './report.ts';
@@ -52,12 +53,12 @@ export async function abortStaging({ job, log }: AgentDeps): Promise<number> {
 
 /** Checks what lies in the slot, and marks it as staged. What was installed and is not right is made unbootable. */
 export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snapshot): Promise<number> {
-  const { task, plan, slot, image } = step;
+  const { slot, image } = step;
   if (!seen.slots.ok) return 0;
   const facts = seen.slots.layout[slot];
   try {
     await deps.bootLoader.assertTrialSupported();
-    if (image && image.superblockHash !== facts.superblockHash)
+    if (image && image.superblockHash !== facts.superblockHash && !isMarked(step, facts, seen))
       throw new StalledError('SlotChanged', slotChangedMessage(slot));
     await assertContent(deps, step, facts, seen);
   } catch (error) {
@@ -67,22 +68,52 @@ export async function verifyStaged(deps: AgentDeps, step: VerifyStep, seen: Snap
     deps.job.fail(error.reason, messageOf(error));
     return 0;
   }
-  const trialSeconds = deps.settings.trialSeconds ?? plan.limits.trialSeconds;
-  const guard = await deps.guard.protect(facts, trialSeconds * 1000);
-  // A guard may have written to the slot's file system.
-  const { superblockHash } = guard.isGuarded ? (await deps.slots.inspect())[slot] : facts;
+  let guard: GuardResult;
   try {
-    await deps.state.marker.save({
-      uid: task.object.metadata.uid,
-      attempt: task.attempt,
-      slot,
-      ...markedImage(plan, image, seen.marker),
-      superblockHash,
-      version: plan.targetVersion,
-    });
+    guard = await guardAndMark(deps, step, facts, seen);
   } catch (error) {
     return refuse(deps, step, seen, error);
   }
+  return tellStaged(deps, step, guard, seen);
+}
+
+/** What was verified gets its guard, and then the marker that says that it is staged. */
+async function guardAndMark(
+  { guard, slots, state, settings }: AgentDeps,
+  { task, plan, slot, image }: VerifyStep,
+  facts: SlotFacts,
+  seen: Snapshot,
+): Promise<GuardResult> {
+  const result = await guard.protect(facts, {
+    trialSeconds: settings.trialSeconds ?? plan.limits.trialSeconds,
+    beforeWrite: () => state.marker.clear(),
+  });
+  // Looked at anew: a guard that could not be put there may have mounted the file system too.
+  const { superblockHash } = (await slots.inspect())[slot];
+  await state.marker.save({
+    uid: task.object.metadata.uid,
+    attempt: task.attempt,
+    slot,
+    ...markedImage(plan, image, seen.marker),
+    superblockHash,
+    version: plan.targetVersion,
+  });
+  return result;
+}
+
+/** The guard has written to the slot since the image was installed, and then it was marked. */
+const isMarked = ({ task, slot }: VerifyStep, facts: SlotFacts, { marker }: Snapshot): boolean =>
+  marker?.slot === slot &&
+  marker.uid === task.object.metadata.uid &&
+  marker.attempt === task.attempt &&
+  marker.superblockHash === facts.superblockHash;
+
+async function tellStaged(
+  deps: AgentDeps,
+  { task, plan, slot, image }: VerifyStep,
+  guard: GuardResult,
+  seen: Snapshot,
+): Promise<number> {
   deps.log.info('slot staged', {
     name: task.object.metadata.name,
     slot,

@@ -48,6 +48,8 @@ export async function commit({ state, bootLoader, log }: AgentDeps, trial: Trial
   // Recorded first, so that a restart in between does not judge the committed system by the trial's deadline.
   await state.trial.save({ ...trial, phase: 'Committing' });
   await bootLoader.settle(trial.targetSlot);
+  // Not earlier: a slot that is not the default stays guarded.
+  await state.defaultSlot.hold(trial.targetSlot);
   log.info('trial confirmed, its slot is the default now', {
     slot: trial.targetSlot,
     version: trial.targetVersion,
@@ -82,6 +84,10 @@ export async function endTrial(
   seen: Snapshot,
 ): Promise<number> {
   await deps.state.trial.hold({ ...trial, phase: 'Ended', outcome });
+  // Its words are in the outcome.
+  await deps.state.guardNote.clear().catch((error: unknown) => {
+    deps.log.warn('note of the trial guard stays', { error: messageOf(error) });
+  });
   await tidyBoot(deps, trial, seen);
   return 0;
 }
@@ -112,9 +118,17 @@ export async function forgetTrial(deps: AgentDeps, trial: TrialRecord, seen: Sna
   return 0;
 }
 
+/** Keeps in mind which slot is the default, for the guards of both. */
+export async function noteDefault({ state, log }: AgentDeps, slot: SlotName): Promise<number> {
+  log.debug('noting the default slot', { slot });
+  await state.defaultSlot.hold(slot);
+  return 0;
+}
+
 /** Makes the slot that a person booted the default, so that it lasts. */
 export async function keepManualBoot(deps: AgentDeps, slot: SlotName): Promise<number> {
   await deps.bootLoader.settle(slot);
+  await deps.state.defaultSlot.hold(slot);
   const message = `slot ${slot} was booted by hand and is healthy: it is the default now`;
   deps.log.info('manual boot kept', { slot });
   const uid = deps.caches.nodes.get({ name: deps.nodeName })?.uid;

@@ -24,6 +24,8 @@ export function decideStep(s: Snapshot): Step {
   if (recovered) return recovered;
   const { layout, boot } = s.slots;
   if (layout.booted !== boot.defaultSlot) return decideManualBoot(s, layout.booted);
+  // Guards of both slots go by it. Before anything else is begun, so that it is right whatever happens then.
+  if (s.notedDefault !== layout.booted) return { type: 'noteDefault', slot: layout.booted };
   if (s.task) return decidePlan(s, s.task, s.slots);
   if (s.staging.type !== 'idle') return { type: 'abortStaging' };
   const needless = needlessRetry(s.objects, {

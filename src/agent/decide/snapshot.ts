@@ -1,4 +1,5 @@
 import type { NodePlan, OSUpgradeProgress, SlotName } from '../../api/monok8s/index.ts';
+import type { GuardNote } from '../guard/note.ts';
 import type { BootState, SlotFacts, SlotLayout, StagedImage, StageProgress } from '../ports.ts';
 import type { StagedMarker, TrialRecord } from './records.ts';
 
@@ -51,6 +52,10 @@ export interface Snapshot {
   readonly bootId: string;
   readonly trial?: TrialRecord;
   readonly marker?: StagedMarker;
+  /** The slot that the state folder calls the default. */
+  readonly notedDefault?: SlotName;
+  /** What a trial guard left before it rebooted the node. */
+  readonly guardNote?: GuardNote;
   /** This node as the API server last showed it. */
   readonly node?: { readonly ready: boolean; readonly bootId: string };
   readonly staging: Staging;

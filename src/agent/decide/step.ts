@@ -70,6 +70,8 @@ export type Step =
     }
   /** The object went away before the reboot: nothing is to be tried any more. */
   | { readonly type: 'forgetTrial'; readonly trial: TrialRecord }
+  /** Keep in the state folder which slot is the default. */
+  | { readonly type: 'noteDefault'; readonly slot: SlotName }
   /** Make the slot that someone booted by hand the default. */
   | { readonly type: 'keepManualBoot'; readonly slot: SlotName }
   /** The attempt is over, and no reboot was tried. */

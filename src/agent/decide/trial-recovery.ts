@@ -1,5 +1,7 @@
+import { describeNote } from '../guard/note.ts';
 import { otherSlot, type SlotsFound, type Snapshot, type Task } from './snapshot.ts';
 import type { Step } from './step.ts';
+import { LOST, noteOf } from './trial-lost.ts';
 import { isVersion, ruleOfPlan } from './version-rule.ts';
 
 /**
@@ -34,6 +36,7 @@ export function recoverTrial(s: Snapshot, task: Task, { layout, boot }: SlotsFou
       },
     };
   }
+  const note = noteOf(s, otherSlot(booted));
   const isThere = isVersion(layout[booted].osRelease, plan.targetVersion, rule);
   return {
     type: 'finish',
@@ -42,11 +45,12 @@ export function recoverTrial(s: Snapshot, task: Task, { layout, boot }: SlotsFou
       ? { phase: 'Completed', reason: '', message: '' }
       : {
           phase: 'RolledBack',
-          reason: 'TrialBootFailed',
-          message:
-            status.phase === 'Confirming'
+          reason: note ? 'TrialNotConfirmed' : 'TrialBootFailed',
+          message: note
+            ? `${plan.targetVersion}: ${describeNote(note)}`
+            : status.phase === 'Confirming'
               ? `${plan.targetVersion} came up, but the node went back before it was kept, and its state folder was lost`
-              : `${plan.targetVersion} was tried and did not come up; the node runs the old system`,
+              : `${plan.targetVersion} ${LOST}`,
         },
   };
 }

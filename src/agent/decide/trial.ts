@@ -1,5 +1,6 @@
 import type { OSUpgradeProgress } from '../../api/monok8s/index.ts';
 import { isTerminalPhase } from '../../domain/progress.ts';
+import { describeNote } from '../guard/note.ts';
 import { viewGate } from './gate.ts';
 import { objectOf, slotChangedMessage } from './plan-steps.ts';
 import type { Outcome, TrialRecord } from './records.ts';
@@ -12,6 +13,7 @@ import {
   type Snapshot,
 } from './snapshot.ts';
 import { IDLE, type Step } from './step.ts';
+import { LOST, noteOf } from './trial-lost.ts';
 import { isVersion, ruleOfTrial, versionOf } from './version-rule.ts';
 
 type Blind = Extract<SlotView, { ok: false }>;
@@ -88,12 +90,7 @@ const hasEnded = ({ status }: OSUpgradeProgress, { attempt }: TrialRecord): bool
 function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: SlotsFound): Step {
   const isFlagSet = boot.trialSlot === trial.targetSlot;
   const slot = `slot ${trial.targetSlot} (${trial.targetVersion})`;
-  if (trial.armed && !isFlagSet)
-    return rolledBack(
-      trial,
-      'TrialBootFailed',
-      `${slot} was tried and did not come up; the node runs the old system`,
-    );
+  if (trial.armed && !isFlagSet) return guardedOrLost(s, trial, slot);
   if (trial.armCount >= MAX_ARMS)
     return rolledBack(
       trial,
@@ -105,6 +102,13 @@ function decideReturned(s: Snapshot, trial: TrialRecord, { boot }: SlotsFound): 
   if (!object) return { type: 'forgetTrial', trial };
   const again = { ...trial, bootId: s.bootId, armCount: trial.armCount + 1, armed: false };
   return { type: 'announceReboot', object, trial: again };
+}
+
+/** It was tried: its guard tells why it ended, if it came so far. */
+function guardedOrLost(s: Snapshot, trial: TrialRecord, slot: string): Step {
+  const note = noteOf(s, trial.targetSlot);
+  if (note) return rolledBack(trial, 'TrialNotConfirmed', `${slot}: ${describeNote(note)}`);
+  return rolledBack(trial, 'TrialBootFailed', `${slot} ${LOST}`);
 }
 
 /** The node runs the new system. */
