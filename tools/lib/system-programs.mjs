@@ -1,6 +1,38 @@
 // The programs of the operating system that the tests and the demo call.
+import { existsSync } from 'node:fs';
 import { findProgram } from './paths.mjs';
 import { runStep } from './steps.mjs';
+
+// The emulated machines are x86 ones; some of these packages are not to be had elsewhere.
+const HAS_MACHINES = process.arch === 'x64';
+
+/** What the emulated machines are made of and run with. */
+const MACHINE_PACKAGES = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  'qemu-img': 'qemu-utils',
+  debootstrap: 'debootstrap',
+  'grub-mkimage': 'grub-common',
+  sfdisk: 'fdisk',
+  'mkfs.vfat': 'dosfstools',
+  mcopy: 'mtools',
+  busybox: 'busybox-static',
+  // A board with U-Boot, which is built for it.
+  'qemu-system-aarch64': 'qemu-system-arm',
+  'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu',
+  gcc: 'gcc',
+  make: 'make',
+  bison: 'bison',
+  flex: 'flex',
+};
+
+/** File → package, where a package has no program. */
+const MACHINE_FILES = {
+  '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
+  '/usr/lib/grub/x86_64-efi/normal.mod': 'grub-efi-amd64-bin',
+  '/usr/share/OVMF/OVMF_CODE_4M.fd': 'ovmf',
+  '/usr/include/openssl/evp.h': 'libssl-dev',
+  '/usr/share/keyrings/debian-archive-keyring.gpg': 'debian-archive-keyring',
+};
 
 /** Program → the Debian and Ubuntu package that has it. */
 const PACKAGES = {
@@ -26,7 +58,10 @@ const PACKAGES = {
   pv: 'pv',
   nsenter: 'util-linux',
   fw_setenv: 'libubootenv-tool',
+  ...(HAS_MACHINES ? MACHINE_PACKAGES : {}),
 };
+
+const FILES = HAS_MACHINES ? MACHINE_FILES : {};
 
 /** Names of the programs that have to be there. */
 export const SYSTEM_PROGRAMS = Object.keys(PACKAGES);
@@ -34,17 +69,20 @@ export const SYSTEM_PROGRAMS = Object.keys(PACKAGES);
 /** @returns {string[]} names of packages */
 const missingPackages = () => [
   ...new Set(
-    Object.entries(PACKAGES)
-      .filter(([program]) => findProgram(program) === undefined)
-      .map(([, name]) => name),
+    [
+      ...Object.entries(PACKAGES).filter(([program]) => findProgram(program) === undefined),
+      ...Object.entries(FILES).filter(([path]) => !existsSync(path)),
+    ].map(([, name]) => name),
   ),
 ];
 
 const canInstall = () => process.getuid?.() === 0 && findProgram('apt-get') !== undefined;
 
-/** Names of the programs that this machine lacks. */
-export const missingSystemPrograms = () =>
-  SYSTEM_PROGRAMS.filter(program => findProgram(program) === undefined);
+/** Names of the programs, and paths of the files, that this machine lacks. */
+export const missingSystemPrograms = () => [
+  ...SYSTEM_PROGRAMS.filter(program => findProgram(program) === undefined),
+  ...Object.keys(FILES).filter(path => !existsSync(path)),
+];
 
 /** What a person has to install first, as we may not. */
 export function systemProblems() {

@@ -1,6 +1,14 @@
 import { expect } from 'chai';
 import { makeTempDir, removeTempDir } from '../../env/cluster-temp-dir.ts';
-import { readGrubEnvironment, removeSlotFile, writeGrubEnvironment } from './offline.ts';
+import { hasJournalToReplay } from './ext4-files.ts';
+import {
+  fsck,
+  readGrubEnvironment,
+  readPersistFile,
+  removeSlotFile,
+  writeGrubEnvironment,
+  writeSlotFile,
+} from './offline.ts';
 import { runUntilOff, type TinyDisks, tinyDisks } from './tiny-machine.ts';
 
 describe('a disk boots', function () {
@@ -42,6 +50,15 @@ describe('a disk boots', function () {
         const { text, boots } = await runUntilOff(disk, dir);
         expect(text).to.match(/tiny system A runs from \/dev\/vda2/);
         expect(boots).to.equal(1);
+      });
+
+      it('and shows afterwards what its system wrote, though it did not unmount', async () => {
+        const disk = await disks.make(firmware);
+        await writeSlotFile(disk, 'A', '/write', '');
+        await runUntilOff(disk, dir);
+        expect(await hasJournalToReplay(disk, 'persist')).to.equal(true);
+        expect(await readPersistFile(disk, '/etc/written')).to.equal('A\n');
+        expect((await fsck(disk, 'persist')).clean).to.equal(true);
       });
 
       it('what a person chooses in the menu on the serial line', async () => {

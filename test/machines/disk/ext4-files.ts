@@ -65,7 +65,7 @@ export async function removeExt4File(
 
 /** Brings a file system into the state that the next mount would give it. Without a journal to replay, it stays as it is. */
 export async function replayJournal(disk: DiskLayout, partition: PartitionName): Promise<void> {
-  if (!(await needsRecovery(disk, partition))) return;
+  if (!(await hasJournalToReplay(disk, partition))) return;
   const run = execute('e2fsck', ['-E', 'journal_only', '-y', deviceOf(disk, partition)], { env: ENV });
   // It ends with 1 for having changed something.
   await run.catch((error: unknown) => {
@@ -73,8 +73,8 @@ export async function replayJournal(disk: DiskLayout, partition: PartitionName):
   });
 }
 
-/** The flags in ext4's superblock: it has a journal that holds what is not yet in its place. */
-async function needsRecovery(disk: DiskLayout, partition: PartitionName): Promise<boolean> {
+/** Tells whether ext4's superblock says that its journal holds what is not yet in its place. */
+export async function hasJournalToReplay(disk: DiskLayout, partition: PartitionName): Promise<boolean> {
   const file = await open(disk.path, 'r');
   try {
     const superblock = Buffer.alloc(1024);

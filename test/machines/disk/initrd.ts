@@ -38,7 +38,7 @@ export async function makeInitrd(options: InitrdOptions): Promise<void> {
   const modules = new Map([...disks, ...watchdogs].map(module => [module.name, module.content]));
   const members: CpioMember[] = [
     ...['bin', 'dev', 'proc', 'sys', 'modules', 'newroot'].map(folder),
-    program('bin/busybox', await readFile(options.busybox)),
+    program('bin/busybox', await readStatic(options.busybox)),
     program('init', await readFile(join(import.meta.dirname, 'initrd-init.sh'))),
     text(
       'modules/disks',
@@ -51,6 +51,23 @@ export async function makeInitrd(options: InitrdOptions): Promise<void> {
     ...[...modules].map(([name, content]) => ({ path: `modules/${name}.ko`, mode: 0o100644, content })),
   ];
   await writeFile(options.out, await promisify(gzip)(packNewc(members), { level: 9 }));
+}
+
+/** There is nothing in the initrd that could load a program with its libraries. */
+async function readStatic(path: string): Promise<Buffer> {
+  const content = await readFile(path);
+  if (wantsInterpreter(content)) throw new Error(`${path} is not static: install busybox-static`);
+  return content;
+}
+
+/** Tells whether an ELF file of 64 bits has a program header of the type PT_INTERP. */
+function wantsInterpreter(elf: Buffer): boolean {
+  const [first, size, count] = [
+    Number(elf.readBigUInt64LE(0x20)),
+    elf.readUInt16LE(0x36),
+    elf.readUInt16LE(0x38),
+  ];
+  return Array.from({ length: count }, (_, index) => elf.readUInt32LE(first + index * size)).includes(3);
 }
 
 const folder = (path: string): CpioMember => ({ path, mode: 0o040755, content: new Uint8Array() });

@@ -17,6 +17,8 @@ read -r name </etc/name
 device=$(/bin/busybox awk '$2 == "/" { print $1 }' /proc/mounts)
 /bin/busybox printf 'tiny system %s runs from %s\\n' "$name" "$device"
 /bin/busybox printf 'with %s\\n' "$(/bin/busybox cat /proc/cmdline)"
+# Not unmounted before the end, so that what was written is in the journal alone.
+[ -e /write ] && /bin/busybox mount -t ext4 /dev/vda4 /mnt && echo "$name" >/mnt/etc/written && /bin/busybox sync
 [ -e /hang ] && /bin/busybox sleep 3600
 /bin/busybox poweroff -f
 `;
@@ -51,7 +53,7 @@ export async function tinyDisks(dir: string): Promise<TinyDisks> {
 
 async function makeTree(dir: string): Promise<string> {
   const tree = join(dir, 'tree');
-  for (const folder of ['bin', 'boot', 'dev', 'etc', 'proc', 'sbin', 'sys'])
+  for (const folder of ['bin', 'boot', 'dev', 'etc', 'mnt', 'proc', 'sbin', 'sys'])
     await mkdir(join(tree, folder), { recursive: true });
   const busybox = findProgram('busybox') ?? '/bin/busybox';
   await copyFile(busybox, join(tree, 'bin/busybox'));
