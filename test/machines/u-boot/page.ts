@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROOT } from '../../../tools/lib/paths.mjs';
+
+const page = (): Promise<string> => readFile(join(ROOT, 'docs/u-boot.md'), 'utf8');
+
+/** The environment that docs/u-boot.md gives a board: its block of lines `name=value`. */
+export async function boardSample(): Promise<Record<string, string>> {
+  const block = /```properties\n([\s\S]*?)```/.exec(await page())?.[1] ?? '';
+  const lines = block.split('\n').filter(line => line !== '' && !line.startsWith('#'));
+  return Object.fromEntries(lines.map(line => /^([^=]+)=(.*)$/.exec(line)?.slice(1) ?? []));
+}
+
+/** What the page says to type at U-Boot's prompt to start slot A, for the slot that is wanted. */
+export async function promptLines(slot: string): Promise<string[]> {
+  const lines = [...(await page()).matchAll(/^=> (.+)$/gm)].map(([, command = '']) => command);
+  const start = lines.findIndex(line => line.startsWith('setenv boot_slot '));
+  const end = lines.indexOf('boot', start);
+  return lines.slice(start, end + 1).map(line => line.replace(/^(setenv boot_slot) A$/, `$1 ${slot}`));
+}

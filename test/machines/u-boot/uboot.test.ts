@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { startUBoot, type UBootVariables } from '../../env/node/uboot-firmware.ts';
+import { buildUBoot } from './build.ts';
+import { boardSample, promptLines } from './page.ts';
+import { QemuBoard } from './qemu-board.ts';
+
+const RUNS = (slot: string) => `kernel: running from slot ${slot}`;
+const PROMPT = /^=> $/m;
+
+describe('a real U-Boot, set up as docs/u-boot.md says', function () {
+  this.timeout(300_000);
+  let board: QemuBoard;
+  let atFirst: readonly Buffer[];
+
+  before(async () => {
+    board = await QemuBoard.create(await buildUBoot(), await boardSample());
+    atFirst = await board.host.bytes();
+  });
+  beforeEach(() => board.host.restore(atFirst));
+  after(() => board?.host.remove());
+
+  const uboot = () => board.host.bootLoader();
+  const state = () => uboot().read();
+
+  it('starts the default slot, and writes nothing', async () => {
+    await uboot().assertTrialSupported();
+    const before = await board.host.bytes();
+    expect(await board.boot()).to.contain(RUNS('A'));
+    expect(await board.host.changedCopies(before)).to.deep.equal([]);
+    await uboot().settle('B');
+    expect(await board.boot()).to.contain(RUNS('B'));
+  });
+
+  it('tries a slot once, and goes back by itself', async () => {
+    await uboot().armTrial('B', 'A');
+    expect(await state()).to.deep.equal({ defaultSlot: 'A', trialSlot: 'B' });
+    expect(await board.boot()).to.contain(RUNS('B'));
+    expect(await state()).to.deep.equal({ defaultSlot: 'A' });
+    // The kernel has reset the board, as a panic does.
+    const text = await board.boot();
+    expect(text).to.contain('Bootlimit (1) exceeded. Using altbootcmd').and.to.contain(RUNS('A'));
+    expect(await state()).to.deep.equal({ defaultSlot: 'A' });
+    await uboot().settle('A');
+    expect(await board.boot())
+      .to.contain(RUNS('A'))
+      .and.not.to.contain('altbootcmd');
+  });
+
+  it('keeps a slot that was confirmed', async () => {
+    await uboot().armTrial('B', 'A');
+    await board.boot();
+    await uboot().settle('B');
+    for (const _boot of [1, 2, 3]) expect(await board.boot()).to.contain(RUNS('B'));
+    expect(await state()).to.deep.equal({ defaultSlot: 'B' });
+  });
+
+  it('goes back from a slot whose kernel cannot be loaded', async () => {
+    await board.install('B', { hasKernel: false });
+    await uboot().armTrial('B', 'A');
+    expect(await board.boot()).not.to.contain('kernel: running');
+    expect(await board.boot()).to.contain(RUNS('A'));
+    await board.install('B');
+  });
+
+  it('goes by the copy that is whole after a write that was cut off', async () => {
+    const before = await board.host.bytes();
+    await uboot().armTrial('B', 'A');
+    const [copy] = await board.host.changedCopies(before);
+    await board.host.tear(copy === 0 ? 0 : 1, before, 60);
+    expect(await board.boot()).to.contain(RUNS('A'));
+    await uboot().armTrial('B', 'A');
+    expect(await board.boot()).to.contain(RUNS('B'));
+  });
+
+  for (const slot of ['A', 'B'])
+    it(`starts slot ${slot} by what the page says to type at its prompt, and keeps it`, async () => {
+      await uboot().armTrial(slot === 'A' ? 'B' : 'A', slot === 'A' ? 'A' : 'B');
+      await board.host.set({ bootdelay: '30' });
+      const text = await board.sitAt(async line => {
+        await line.untilSeen(/Hit any key to stop autoboot/);
+        line.type(' ');
+        await line.untilSeen(PROMPT);
+        for (const command of await promptLines(slot)) {
+          line.type(`${command}\r`);
+          await line.untilSeen(command === 'boot' ? new RegExp(RUNS(slot)) : /=> $/, { from: line.mark });
+        }
+      });
+      expect(text).to.contain(RUNS(slot));
+      await board.host.set({ bootdelay: '0' });
+      expect(await board.boot()).to.contain(RUNS(slot));
+    });
+
+  const trial = { boot_slot: 'B', boot_slot_fallback: 'A' };
+  const CASES: readonly UBootVariables[] = [
+    { boot_slot: 'B' },
+    { ...trial, upgrade_available: '0', bootcount: '7' },
+    { ...trial, upgrade_available: '1', bootcount: '0' },
+    { ...trial, upgrade_available: '1' },
+    { ...trial, upgrade_available: '1', bootcount: '1' },
+    { ...trial, upgrade_available: '1', bootcount: '5' },
+    { ...trial, upgrade_available: '1', bootcount: '1', bootlimit: '2' },
+    { ...trial, upgrade_available: '1', bootcount: '9', bootlimit: '0' },
+  ];
+  for (const values of CASES)
+    it(`does what our stand-in for it does: ${JSON.stringify(values)}`, async () => {
+      await board.host.set(values);
+      const expected = startUBoot(await board.host.variables());
+      const text = await board.boot();
+      expect(text).to.contain(RUNS(expected.slot));
+      expect(text.includes('Using altbootcmd')).to.equal(expected.isAlternative);
+      expect(await board.host.variables()).to.deep.equal({ ...expected.variables });
+    });
+});
