@@ -1,0 +1,235 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import type { GuardFacts } from '../../../src/agent/guard/render.ts';
+import { FACTS, ScriptWorld } from './script-world.ts';
+
+interface Case {
+  readonly name: string;
+  readonly before: (world: ScriptWorld) => Promise<void>;
+  readonly facts?: Partial<GuardFacts>;
+  readonly ends: 'inert' | 'rebooted';
+  /** Nothing may be mounted while the machine starts, and nothing need be where the answer is known. */
+  readonly mounts?: boolean;
+}
+
+const espHas = (environment: Record<string, string>) => (world: ScriptWorld) => (folder: string) =>
+  world.setEnvironment(environment, folder);
+const NOTHING = { inside: '', path: '', mountPoint: '/nowhere', fsType: '' };
+const UBOOT = {
+  type: 'u-boot',
+  variable: 'upgrade_available',
+  values: ['0'],
+  config: '/etc/fw.conf',
+} as const;
+
+const CASES: readonly Case[] = [
+  { name: 'its slot is on trial', before: async () => {}, ends: 'rebooted' },
+  ...['B', "it's B", '1'].map(
+    (saved): Case => ({
+      name: `its slot is the default, as ${saved}`,
+      before: world => world.setEnvironment({ saved_entry: saved, next_entry: '' }),
+      ends: 'inert',
+      mounts: false,
+    }),
+  ),
+  {
+    name: 'its slot becomes the default',
+    before: async world => {
+      await world.setEnvironment({ saved_entry: 'B' }, 'later');
+      await world.put('during-sleep', '/bin/cp -r "$W/later/." "$W/boot/efi"');
+    },
+    ends: 'inert',
+    mounts: false,
+  },
+  {
+    name: 'nothing is saved, and its entry is not the first',
+    before: world => world.setEnvironment({ next_entry: 'B' }),
+    ends: 'rebooted',
+  },
+  {
+    name: 'nothing is saved, and its entry is the first',
+    before: world => world.setEnvironment({}),
+    facts: { check: { ...FACTS.check, isFirst: true } as GuardFacts['check'] },
+    ends: 'inert',
+    mounts: false,
+  },
+  {
+    name: 'the saved entry has a name with a backslash',
+    before: world => world.setEnvironment({ saved_entry: 'a\\b' }),
+    facts: { check: { ...FACTS.check, values: ['a\\b'] } as GuardFacts['check'] },
+    ends: 'inert',
+    mounts: false,
+  },
+  {
+    name: 'the environment block is damaged, and the agent says its slot is the default',
+    before: async world => {
+      await world.put('boot/efi/EFI/openEuler/grubenv', 'x'.repeat(1024));
+      await world.put('var/lib/node-agent/default-slot.json', '"B"');
+    },
+    ends: 'inert',
+    mounts: false,
+  },
+  {
+    name: 'the agent says the other slot is the default, and nothing else can be read',
+    before: async world => {
+      await world.put('boot/efi/EFI/openEuler/grubenv', '');
+      await world.put('var/lib/node-agent/default-slot.json', '"A"');
+    },
+    ends: 'rebooted',
+  },
+  { name: 'nothing is mounted and nothing can be', before: world => world.unmountAll(), ends: 'rebooted' },
+  {
+    name: 'nothing is mounted, and its slot is the default on the partition, by its UUID',
+    before: async world => {
+      await world.unmountAll();
+      await world.disk('PARTUUID=esp-part', espHas({ saved_entry: 'B' })(world));
+    },
+    ends: 'inert',
+    mounts: true,
+  },
+  {
+    name: 'nothing is mounted, and the other slot is the default on the partition',
+    before: async world => {
+      await world.unmountAll();
+      await world.disk('PARTUUID=esp-part', espHas({ saved_entry: 'A' })(world));
+    },
+    ends: 'rebooted',
+    mounts: true,
+  },
+  {
+    name: 'udev never ran, and the partition is found by its number on the disk of the root',
+    before: async world => {
+      await world.unmountAll();
+      for (const [disk, number] of ['vda1', 'vda2', 'vda3', 'vdb1'].map(n => [n.slice(0, 3), n.slice(3)]))
+        for (const [file, text] of [
+          ['partition', number],
+          ['uevent', `DEVNAME=${disk}${number}\n`],
+        ])
+          await world.put(`sys/devices/${disk}/${disk}${number}/${file}`, `${text}`);
+      await world.link('sys/dev/block/254:3', '../../devices/vda/vda3');
+      await world.disk('dev/vda1', espHas({ saved_entry: 'B' })(world));
+      await world.disk('dev/vdb1', espHas({ saved_entry: 'A' })(world));
+    },
+    ends: 'inert',
+    mounts: true,
+  },
+  {
+    name: 'udev never ran, and the kernel tells the UUID of the partition',
+    before: async world => {
+      await world.unmountAll();
+      await world.put('sys/class/block/sda9/uevent', 'MAJOR=8\nDEVNAME=sda9\nPARTUUID=esp-part\n');
+      await world.disk('dev/sda9', espHas({ saved_entry: 'B' })(world));
+    },
+    ends: 'inert',
+    mounts: true,
+  },
+  {
+    name: "the kernel has no vfat, and the agent's word is on another partition",
+    before: async world => {
+      await world.unmountAll();
+      await world.disk('PARTUUID=persist-part', folder =>
+        world.put(`${folder}/var/lib/node-agent/default-slot.json`, '"B"'),
+      );
+    },
+    ends: 'inert',
+    mounts: true,
+  },
+  {
+    name: 'mounting hangs',
+    before: async world => {
+      await world.unmountAll();
+      await world.program('mount', 'exec /bin/sleep 600');
+    },
+    ends: 'rebooted',
+    mounts: true,
+  },
+  {
+    name: 'U-Boot says that no trial is under way',
+    before: world =>
+      world.program(
+        'fw_printenv',
+        'case "$*" in "-c /etc/fw.conf -n upgrade_available") echo 0 ;; *) exit 1 ;; esac',
+      ),
+    facts: { check: UBOOT },
+    ends: 'inert',
+    mounts: false,
+  },
+  {
+    name: 'U-Boot says that a trial is under way',
+    before: world => world.program('fw_printenv', 'echo 1'),
+    facts: { check: UBOOT },
+    ends: 'rebooted',
+  },
+  {
+    name: 'there is no fw_printenv',
+    before: world => world.program('fw_printenv', 'exit 127'),
+    facts: { check: UBOOT, state: NOTHING },
+    ends: 'rebooted',
+  },
+  {
+    name: 'there is no folder for its own files',
+    before: async world => {
+      await rm(join(world.root, 'run'), { recursive: true });
+      await world.setEnvironment({ saved_entry: 'B' });
+    },
+    ends: 'inert',
+    mounts: false,
+  },
+  {
+    name: 'it has rebooted this slot five times, and the slot always came back',
+    before: world =>
+      world.put('var/lib/node-agent/trial-guard-note', 'twinslot-trial-guard 1\nslot B\ncount 5\n'),
+    ends: 'inert',
+  },
+  {
+    name: 'the other slot was rebooted five times',
+    before: world =>
+      world.put('var/lib/node-agent/trial-guard-note', 'twinslot-trial-guard 1\nslot A\ncount 5\n'),
+    ends: 'rebooted',
+  },
+  {
+    name: 'systemctl hangs',
+    before: async world => {
+      await world.program('systemctl', 'exec /bin/sleep 600');
+      await world.program('reboot', 'kill -9 "$MAIN"');
+    },
+    ends: 'rebooted',
+  },
+  {
+    name: 'systemctl is missing, and the kernel obeys',
+    before: async world => {
+      await rm(join(world.root, 'bin/systemctl'));
+      await world.put('proc/sysrq-trigger', '');
+      await world.put(
+        'during-sleep',
+        'read -r key <"$W/proc/sysrq-trigger"; [ "$key" != b ] || kill -9 "$MAIN"',
+      );
+    },
+    ends: 'rebooted',
+  },
+];
+
+for (const shell of [['dash'], ['busybox', 'sh']]) {
+  describe(`the script of a trial guard, run by ${shell.join(' ')}`, function () {
+    this.timeout(120_000);
+    let world: ScriptWorld;
+    beforeEach(async () => {
+      world = await ScriptWorld.make();
+      // A few looks before the time is over, and none that a test waits for.
+      await world.start(1008);
+    });
+    afterEach(() => world.remove());
+
+    for (const { name, before, facts, ends, mounts } of CASES) {
+      it(`${ends === 'inert' ? 'does nothing' : 'reboots'}: ${name}`, async () => {
+        await before(world);
+        expect(await world.run(shell, { ...FACTS, ...facts })).to.equal(ends);
+        const calls = await world.calls();
+        if (ends === 'inert') expect(calls.filter(call => /reboot/.test(call))).to.deep.equal([]);
+        if (mounts !== undefined) expect(calls.some(call => call.startsWith('mount '))).to.equal(mounts);
+        if (ends === 'rebooted') expect(await world.uptime()).to.be.at.least(FACTS.limitSeconds);
+      });
+    }
+  });
+}
