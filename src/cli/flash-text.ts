@@ -49,7 +49,8 @@ export const doneLines = (facts: SlotFacts, staged: StagedImage, field: VersionF
 export function failedLine(before: SlotFacts, after: SlotFacts | undefined, field: VersionField): string {
   const slot = `slot ${before.name}`;
   if (after === undefined) return `${slot} cannot be read now: see ctl flash --slot ${before.name} --dry-run`;
-  return before.superblockHash === after.superblockHash && after.osRelease !== undefined
-    ? `${slot} is as it was, with ${describeSystem(after.osRelease, field)}`
-    : `${slot} holds nothing that can be booted, and no boot loader finds it: flash it again. What runs is untouched`;
+  if (after.osRelease === undefined)
+    return `${slot} holds nothing that can be booted, and no boot loader finds it: flash it again. What runs is untouched`;
+  const isUntouched = before.superblockHash === after.superblockHash;
+  return `${slot} ${isUntouched ? 'is as it was, with' : 'holds'} ${describeSystem(after.osRelease, field)}`;
 }

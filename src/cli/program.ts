@@ -29,6 +29,7 @@ Examples:
   ctl retry osupgrade-abc123f
   ctl catalog check images.yaml --from v1.34.1
   ctl certs create --out certs --server images.example.com
+  ctl flash --slot B rootfs.ext4.zst
 
 The API server is found by --kubeconfig, the variable KUBECONFIG, the pod's ServiceAccount or
 ~/.kube/config, in this order.
