@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { SlotName } from '../../api/monok8s/index.ts';
 import type { DefaultCheck, OnDisk } from '../ports.ts';
+import { ACT } from './script-act.ts';
+import { FIND_OUT, SCRIPT_HEAD } from './script-find-out.ts';
+import { UNIT_TEXT } from './unit-text.ts';
 
 /** What a guard has to know, in a system where nothing else may work. */
 export interface GuardFacts {
@@ -39,24 +41,20 @@ export interface GuardFiles {
 }
 
 /** Writes the unit and its script for a slot. */
-export async function renderGuard(
+export function renderGuard(
   facts: GuardFacts,
   places: Readonly<Record<keyof typeof SYSTEM_PLACES, string>> = SYSTEM_PLACES,
-): Promise<GuardFiles> {
-  const [script, unit] = await Promise.all(
-    ['./trial-guard.sh', './trial-guard.service'].map(name =>
-      readFile(new URL(name, import.meta.url), 'utf8'),
-    ),
-  );
-  const fill = (text = ''): string =>
+): GuardFiles {
+  const fill = (text: string): string =>
     text
       .replaceAll('@SLOT@', facts.slot)
       .replaceAll('@LIMIT@', String(facts.limitSeconds))
-      .replaceAll('@SCRIPT@', `${GUARD_FOLDER}/${SCRIPT_NAME}`);
+      .replaceAll('@SCRIPT@', `${GUARD_FOLDER}/${SCRIPT_NAME}`)
+      .replaceAll('@UNITS@', `${GUARD_FOLDER}/system`)
+      .replaceAll('@UNIT@', UNIT_NAME);
   return {
-    // A function, so that nothing in the facts is taken for a pattern.
-    script: fill(script).replace('# @FACTS@\n', () => factsText(facts, places)),
-    unit: fill(unit),
+    script: `${fill(SCRIPT_HEAD)}${factsText(facts, places)}${FIND_OUT}${ACT}`,
+    unit: fill(UNIT_TEXT),
   };
 }
 

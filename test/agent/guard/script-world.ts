@@ -138,7 +138,7 @@ export class ScriptWorld {
   /** Runs the script until it ends, or the machine was rebooted under it. */
   async run(shell: readonly string[], facts: GuardFacts = FACTS): Promise<'inert' | 'rebooted'> {
     const { root } = this;
-    const { script } = await renderGuard(facts, {
+    const { script } = renderGuard(facts, {
       ...{
         ROOT: root,
         PROC: `${root}/proc`,
