@@ -1,5 +1,7 @@
 import { expect } from 'chai';
+import { AgentConfig } from '../../src/agent/config.ts';
 import type { StageProgress } from '../../src/agent/ports.ts';
+import { bootAdvice } from '../../src/cli/flash-advice.ts';
 import { progressLines, textOf } from '../../src/cli/flash-progress.ts';
 import { describeSystem, failedLine, hostsOwn } from '../../src/cli/flash-text.ts';
 
@@ -80,5 +82,15 @@ describe('what ctl flash shows', () => {
   it('names paths as the host has them', () => {
     expect(hostsOwn('/host', '/host/dev/sda3')).to.equal('/dev/sda3');
     expect(hostsOwn('/', '/dev/sda3')).to.equal('/dev/sda3');
+  });
+
+  it('tells how U-Boot starts a slot once, by the names of the settings', async () => {
+    const { hostRoot, bootLoader } = AgentConfig.parse({
+      bootLoader: { type: 'u-boot', variables: { slot: 'part' }, values: { A: '2', B: '3' } },
+    });
+    expect((await bootAdvice({ hostRoot, bootLoader }, 'B', 'A'))[1]).to.equal(
+      "  printf 'part=3\\nboot_slot_fallback=2\\nupgrade_available=1\\nbootcount=0\\n' | " +
+        'fw_setenv -c /etc/fw_env.config -s -',
+    );
   });
 });

@@ -40,6 +40,6 @@ export function assertFlashable(slot: SlotName, { layout, boot, trial }: FlashGr
     throw new StalledError(
       'SlotArmed',
       `slot ${slot} is armed for the next boot, which must not find it half written: take that back ` +
-        '(grub-editenv GRUBENV unset next_entry), then flash it',
+        '(with GRUB: grub-editenv GRUBENV unset next_entry), then flash it',
     );
 }
