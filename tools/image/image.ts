@@ -5,7 +5,8 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { messageOf } from '../../src/domain/errors.ts';
 import { ROOT } from '../lib/paths.mjs';
 import { ARCHITECTURES, type Architecture, ownArchitecture } from './architecture.ts';
-import { type BuiltImage, buildProductImage, DEFAULT_MIRROR, DEFAULT_TAG } from './build-image.ts';
+import { type BuiltImage, buildProductImage, DEFAULT_TAG } from './build-image.ts';
+import { DEFAULT_MIRROR } from './layers.ts';
 
 const HELP = `
 Writes one file: an OCI image layout in a tar. Needs neither a container runtime nor root, only apt and dpkg of

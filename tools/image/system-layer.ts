@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, open, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SetUpError } from '../lib/steps.mjs';
 import { type Architecture, libraryFolder } from './architecture.ts';
@@ -106,7 +106,10 @@ async function writeCertificates(root: string): Promise<void> {
 
 /** Licences have to be passed on, manuals have not. */
 async function keepCopyrightsOnly(root: string): Promise<void> {
-  const files = await listFiles(join(root, 'usr/share/doc'));
-  const unwanted = files.filter(file => basename(file) !== 'copyright' && file.includes('/'));
-  await removeAll(join(root, 'usr/share/doc'), unwanted);
+  const folder = join(root, 'usr/share/doc');
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const { name } of entries.filter(entry => entry.isDirectory())) {
+    const unwanted = (await readdir(join(folder, name))).filter(file => file !== 'copyright');
+    await removeAll(join(folder, name), unwanted);
+  }
 }
