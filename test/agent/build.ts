@@ -1,5 +1,6 @@
 import type { StagedMarker, TrialRecord } from '../../src/agent/decide/records.ts';
 import type { Snapshot, Task } from '../../src/agent/decide/snapshot.ts';
+import type { GuardNote } from '../../src/agent/guard/note.ts';
 import type { SlotFacts, SlotLayout } from '../../src/agent/ports.ts';
 import type {
   Gate,
@@ -114,6 +115,13 @@ export const trial = (changes: Partial<TrialRecord> = {}): TrialRecord => ({
   bootId: 'boot-1',
   armCount: 1,
   armed: true,
+  ...changes,
+});
+
+/** What the guard of slot B left in boot-2. */
+export const guardNote = (changes: Partial<GuardNote> = {}): GuardNote => ({
+  ...{ slot: 'B', bootId: 'boot-2', uptimeSeconds: 1020, system: 'running', kubelet: '', containerd: '' },
+  failedUnits: [],
   ...changes,
 });
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { tellTrouble } from '../../src/agent/act/report.ts';
+import { TransientError } from '../../src/domain/errors.ts';
 import type { Behaviour, Fault } from './world.ts';
 import { OLD, TARGET, World } from './world.ts';
 import { live, startAgent } from './world-agent.ts';
@@ -42,6 +43,12 @@ describe('a whole attempt', () => {
       reason: 'TrialBootFailed',
     },
     {
+      name: 'a system in which the agent never starts',
+      behaviour: { boots: 'guardActs' },
+      chain: [...STAGED, 'RolledBack'],
+      reason: 'TrialNotConfirmed',
+    },
+    {
       name: 'a node that never gets Ready',
       behaviour: { boots: 'neverReady' },
       chain: [...STAGED, 'Confirming', 'RolledBack'],
@@ -77,6 +84,45 @@ describe('a whole attempt', () => {
       expect(world.violations).to.deep.equal([]);
     });
   }
+
+  it('what the guard of a trial knew is told, and its note is gone', async () => {
+    const world = await run({ boots: 'guardActs' });
+    expect(world.object?.status?.message).to.contain('var.mount').and.to.contain('emergency');
+    expect(world.files.guardNote).to.equal(undefined);
+  });
+
+  it('the default slot is told to guards only when it is the default', async () => {
+    const world = new World(GOOD, []);
+    const settle = world.settle.bind(world);
+    world.settle = slot => {
+      expect(world.files.defaultSlot).to.equal('A');
+      settle(slot);
+    };
+    await live(world);
+    expect([world.files.defaultSlot, world.boot.defaultSlot]).to.deep.equal(['B', 'B']);
+  });
+
+  it('a slot that was staged is not changed again when the agent starts anew', async () => {
+    const world = new World(GOOD, []);
+    let guards = 0;
+    const guard = world.guard.bind(world);
+    world.guard = slot => {
+      guards += 1;
+      guard(slot);
+    };
+    // The status cannot be written once the slot is marked, so all of it is looked at again.
+    let isTold = false;
+    const write = world.writeStatus.bind(world);
+    world.writeStatus = status => {
+      if (status?.phase === 'Staged' && !isTold) {
+        isTold = true;
+        throw new TransientError('Unreachable', 'connection refused');
+      }
+      return write(status);
+    };
+    await live(world);
+    expect([guards, isTold, ended(world)]).to.deep.equal([1, true, ['Completed', '']]);
+  });
 
   it('a boot loader that takes the flag at the third time is given that time', async () => {
     expect(ended(await run({ ignoresFlag: 2 }))).to.deep.equal(['Completed', '']);

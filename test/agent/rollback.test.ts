@@ -27,7 +27,7 @@ describe('a whole attempt', () => {
       expect([world.booted, world.boot]).to.deep.equal(['A', { defaultSlot: 'A' }]);
     });
 
-    it('from any crash ends, in a system that boots, and nothing is ever written to a slot', async () => {
+    it('from any crash ends, in a system that boots, and nothing but a guard is ever written to a slot', async () => {
       await fc.assert(
         fc.asyncProperty(behaviours, faultsOf(['restart', 'power']), async (behaviour, faults) => {
           const world = await rollBack({ ...behaviour, shows: GOOD.shows }, faults);

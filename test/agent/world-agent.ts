@@ -89,7 +89,13 @@ export function startAgent(world: World): AgentDeps {
       checkHealth: async () => ({ healthy: world.isHealthy, message: '' }),
     },
     guard: {
-      protect: async () => ({ isGuarded: false, reason: 'GuardNotInstalled', message: '' }),
+      protect: async ({ name }, { beforeWrite }) => {
+        if (!world.slots[name].isGuarded) {
+          await beforeWrite();
+          world.do(() => world.guard(name));
+        }
+        return { isGuarded: true, reason: 'GuardInstalled', message: '' };
+      },
     },
     state: {
       trial: file(

@@ -11,7 +11,16 @@ export const ended = (world: World) => [world.object?.status?.phase, world.objec
 /** Any of them. */
 export const behaviours: fc.Arbitrary<Behaviour> = fc.record({
   shows: fc.constantFrom(TARGET.slice(1), TARGET.slice(1), '1.35.0'),
-  boots: fc.constantFrom('well', 'well', 'panics', 'notLoadable', 'neverReady', 'unhealthy', 'resetsAtReady'),
+  boots: fc.constantFrom(
+    'well',
+    'well',
+    'panics',
+    'notLoadable',
+    'neverReady',
+    'unhealthy',
+    'resetsAtReady',
+    'guardActs',
+  ),
   ignoresFlag: fc.constantFrom(0, 0, 1, 9),
 });
 /** A few cuts of some kinds, anywhere. */

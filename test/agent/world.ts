@@ -11,7 +11,14 @@ type SlotName = 'A' | 'B';
 /** How the image behaves, and the machine with it. */
 export interface Behaviour {
   readonly shows: string;
-  readonly boots: 'well' | 'panics' | 'notLoadable' | 'neverReady' | 'unhealthy' | 'resetsAtReady';
+  readonly boots:
+    | 'well'
+    | 'panics'
+    | 'notLoadable'
+    | 'neverReady'
+    | 'unhealthy'
+    | 'resetsAtReady'
+    | 'guardActs';
   /** The boot loader does not take the one-boot flag, the first so many times. */
   readonly ignoresFlag: number;
   /** It cannot try an entry once: arming switches the default. */
@@ -36,9 +43,15 @@ export const silent = createLogger({ silent: true });
 /** Ends the agent in the middle of something. */
 export class Cut extends Error {}
 
+const NOTE: Omit<GuardNote, 'slot' | 'bootId'> = {
+  ...{ uptimeSeconds: 1020, system: 'maintenance', kubelet: 'inactive', containerd: 'failed' },
+  failedUnits: ['var.mount'],
+};
+
 interface Slot {
   version: string | undefined;
   hash: number;
+  isGuarded?: boolean;
 }
 
 /** A machine, its disk, its node and its object, all in memory; what is written stays written. */
@@ -117,8 +130,24 @@ export class World {
     if (!isIgnored) this.boot = { defaultSlot };
     const wanted = isIgnored ? defaultSlot : (trialSlot ?? defaultSlot);
     this.booted = this.#comesUp(wanted) ? wanted : defaultSlot;
+    if (this.booted !== defaultSlot) this.#guardTrial(defaultSlot);
     if (!this.#comesUp(this.booted))
       this.violations.push(`slot ${this.booted} is the default and does not boot`);
+  }
+
+  /** What the guard in the slot sees of its trial, and what it does where no agent starts. */
+  #guardTrial(defaultSlot: SlotName): void {
+    if (!this.slots[this.booted].isGuarded) this.violations.push('tried a slot without its guard');
+    if (this.files.defaultSlot === this.booted) this.violations.push('the guard of a trial would do nothing');
+    if (this.#behaviour.boots !== 'guardActs' || !this.isNew(this.booted)) return;
+    this.endByGuard();
+    this.booted = defaultSlot;
+  }
+
+  /** The guard in the slot that runs ends this boot. */
+  endByGuard(): void {
+    this.files.guardNote = { ...NOTE, slot: this.booted, bootId: this.bootId };
+    this.boots += 1;
   }
 
   #comesUp(slot: SlotName): boolean {
@@ -179,6 +208,14 @@ export class World {
     return { checksum: CHECKSUM, expandedBytes: 1, superblockHash: this.facts(slot).superblockHash };
   }
 
+  /** Puts a guard into a slot, which makes its superblock another one. */
+  guard(slot: SlotName): void {
+    if (this.files.marker) this.violations.push('put a guard into a slot that is marked as staged');
+    if (slot === this.booted || this.boot.trialSlot) this.violations.push('put a guard into a slot in use');
+    const { version, hash } = this.slots[slot];
+    this.slots[slot] = { version, hash: hash + 1000, isGuarded: true };
+  }
+
   #assertMayWrite(slot: SlotName): void {
     if (this.target !== TARGET) this.violations.push('wrote to a slot although it was to be rolled back to');
     if (slot === this.booted) this.violations.push('wrote to the running slot');
@@ -196,6 +233,8 @@ export class World {
       this.violations.push('armed behind the gate');
     if (this.files.marker?.superblockHash !== this.facts(slot).superblockHash)
       this.violations.push('armed a slot that is not the one that was verified');
+    if (this.files.defaultSlot !== this.booted) this.violations.push('armed, and guards are told otherwise');
+    if (this.files.guardNote) this.violations.push('armed with the note of an earlier trial');
     this.boot = this.#behaviour.switchesPlainly
       ? { defaultSlot: slot }
       : { defaultSlot: this.boot.defaultSlot, trialSlot: slot };

@@ -37,6 +37,7 @@ for (const alternative of ALTERNATIVES)
     for (const [boots, reason] of [
       ['panics', 'TrialBootFailed'],
       ['notLoadable', 'TrialBootFailed'],
+      ['guardActs', 'TrialNotConfirmed'],
       ['resetsAtReady', 'TrialBootFailed'],
       ['neverReady', 'TrialNotReady'],
       ['unhealthy', 'TrialUnhealthy'],

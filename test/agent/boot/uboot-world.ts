@@ -53,7 +53,9 @@ export class UBootWorld extends World {
 
   #comesUp(): boolean {
     if (this.slots[this.booted].version === undefined) return false;
-    return !this.isNew(this.booted) || !['panics', 'notLoadable'].includes(this.#boots);
+    if (!this.isNew(this.booted)) return true;
+    if (this.#boots === 'guardActs') this.endByGuard();
+    return !['panics', 'notLoadable', 'guardActs'].includes(this.#boots);
   }
 
   #read(): BootState {

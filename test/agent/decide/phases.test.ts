@@ -4,7 +4,19 @@ import { stagingKey } from '../../../src/agent/decide/plan-steps.ts';
 import type { Snapshot } from '../../../src/agent/decide/snapshot.ts';
 import type { Step } from '../../../src/agent/decide/step.ts';
 import type { OsRelease } from '../../../src/agent/ports.ts';
-import { gate, layout, marker, onTrial, plan, progress, slot, snapshot, task, trial } from '../build.ts';
+import {
+  gate,
+  guardNote,
+  layout,
+  marker,
+  onTrial,
+  plan,
+  progress,
+  slot,
+  snapshot,
+  task,
+  trial,
+} from '../build.ts';
 
 interface Case {
   readonly name: string;
@@ -48,6 +60,16 @@ const named = Object.assign(
 const CASES: Record<string, Case[]> = {
   'nothing to do': [
     { name: 'is idle', seen: snapshot(), want: { type: 'idle' } },
+    {
+      name: 'keeps in mind which slot is the default, for the guards',
+      seen: snapshot({ notedDefault: 'B', task: task() }),
+      want: { type: 'noteDefault', slot: 'A' },
+    },
+    {
+      name: 'keeps in mind no slot that was booted by hand',
+      seen: snapshot({ notedDefault: 'A', slots: onTrial(), node: { ready: false, bootId: 'boot-1' } }),
+      want: { type: 'wait' },
+    },
     {
       name: 'is idle while the objects are not known',
       seen: snapshot({ isSynced: false, task: task() }),
@@ -379,6 +401,21 @@ const CASES: Record<string, Case[]> = {
       name: 'back in the old slot, armed and the flag empty: tried and failed',
       seen: snapshot({ task: rebooting(), marker: marker(), trial: trial(), bootId: 'boot-2' }),
       want: { type: 'endTrial', outcome: { phase: 'RolledBack', reason: 'TrialBootFailed' } },
+    },
+    {
+      name: 'back in the old slot, and the guard of the other left a word',
+      seen: snapshot({ marker: marker(), trial: trial(), bootId: 'boot-3', guardNote: guardNote() }),
+      want: { type: 'endTrial', outcome: { phase: 'RolledBack', reason: 'TrialNotConfirmed' } },
+    },
+    {
+      name: 'back in the old slot, and the word is of its own guard',
+      seen: snapshot({ trial: trial(), bootId: 'boot-3', guardNote: guardNote({ slot: 'A' }) }),
+      want: { type: 'endTrial', outcome: { phase: 'RolledBack', reason: 'TrialBootFailed' } },
+    },
+    {
+      name: 'back in the old slot by a guard, and the memory is lost',
+      seen: snapshot({ task: rebooting(), bootId: 'boot-3', guardNote: guardNote() }),
+      want: { type: 'finish', outcome: { phase: 'RolledBack', reason: 'TrialNotConfirmed' } },
     },
     {
       name: 'power lost here, and the memory too: back in the old slot, it counts as tried',
