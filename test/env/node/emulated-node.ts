@@ -12,6 +12,7 @@ import { type NodeFiles, showBootedSystem } from './node-files.ts';
 import type { NodeSystem } from './node-objects.ts';
 import { runProgram } from './run-program.ts';
 import { parseAssignments, readOsRelease } from './slot-file.ts';
+import { copyUBoot } from './uboot-node.ts';
 
 /** What a node is put together from. */
 export interface NodeParts {
@@ -117,14 +118,16 @@ export class EmulatedNode {
   }
 
   /**
-   * Lets the firmware boot from a copy of GRUB's environment, to see which version would run if power failed now.
+   * Lets the firmware boot from a copy of the boot loader's environment, to see which version would run if power failed now.
    * @throws Error if it is another one, or none
    */
   async assertBootsVersion(version: string): Promise<void> {
     const [grubEnvironment, bootLog] = [join(this.dir, 'rehearsal.env'), join(this.dir, 'rehearsal.log')];
     await copyFile(this.files.grubEnvironment, grubEnvironment);
     await rm(bootLog, { force: true });
-    const result = await boot({ ...this.files, grubEnvironment, bootLog }, this.faults);
+    const { uBootConfig } = this.files;
+    const uBoot = uBootConfig !== undefined && { uBootConfig: await copyUBoot(uBootConfig, this.dir) };
+    const result = await boot({ ...this.files, ...uBoot, grubEnvironment, bootLog }, this.faults);
     const got = result.outcome === 'booted' ? result.osRelease.VERSION_ID : result.outcome;
     if (got === version.replace(/^v/, '')) return;
     throw new Error(`${this.name} would boot ${got}, not ${version}:\n${await readFile(bootLog, 'utf8')}`);

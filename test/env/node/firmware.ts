@@ -1,6 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { runProgram } from './run-program.ts';
 import { findDamage, hasFile, parseAssignments, readLabel, readOsRelease } from './slot-file.ts';
+import { runUBoot } from './uboot-node.ts';
 
 /** Files of a machine, as the firmware finds them. */
 export interface Machine {
@@ -8,6 +9,8 @@ export interface Machine {
   readonly slots: Readonly<Record<'A' | 'B', string>>;
   readonly grubEnvironment: string;
   readonly grubConfig: string;
+  /** The `fw_env.config` by which the firmware finds its environment; absent: it boots by GRUB. */
+  readonly uBootConfig?: string;
   /** Gets one line for each thing that the firmware did. */
   readonly bootLog: string;
 }
@@ -39,7 +42,8 @@ const PANICS_UNTIL_WE_BELIEVE_IT = 3;
 export async function boot(machine: Machine, faults: BootFaults): Promise<BootResult> {
   const log = (line: string): Promise<void> => appendFile(machine.bootLog, `${line}\n`);
   for (let panics = 0; panics < PANICS_UNTIL_WE_BELIEVE_IT; panics += 1) {
-    const loaded = await runGrub(machine, faults, log);
+    const loaded = await runLoader(machine, faults, log);
+    if (loaded === 'reset') continue;
     if (loaded === undefined) return { outcome: 'menu' };
     const path = machine.slots[loaded.slot];
     const damage = faults.panics.has(loaded.slot) ? 'fatal exception' : await findDamage(path);
@@ -59,6 +63,16 @@ interface Loaded {
 }
 
 type Log = (line: string) => Promise<void>;
+
+async function runLoader(
+  machine: Machine,
+  faults: BootFaults,
+  log: Log,
+): Promise<Loaded | 'reset' | undefined> {
+  const { slots, uBootConfig } = machine;
+  if (uBootConfig === undefined) return runGrub(machine, faults, log);
+  return (await runUBoot({ slots, uBootConfig }, faults.notLoadable, log)) ?? 'reset';
+}
 
 async function runGrub(machine: Machine, faults: BootFaults, log: Log): Promise<Loaded | undefined> {
   const environment = await loadEnvironment(machine.grubEnvironment, log);

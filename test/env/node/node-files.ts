@@ -7,6 +7,7 @@ import { GRUB_CONFIG, GRUB_ENVIRONMENT, grubConfigText } from './grub-config.ts'
 import type { NodeSystem } from './node-objects.ts';
 import { runProgram } from './run-program.ts';
 import { parseAssignments } from './slot-file.ts';
+import { installUBoot } from './uboot-node.ts';
 
 const MIB = 1024 * 1024;
 
@@ -23,6 +24,8 @@ export interface DiskParameters {
   readonly fillMiB?: number;
   /** What the installed systems call themselves: their PRETTY_NAME is this and the version. Default `Demo OS`. */
   readonly systemName?: string;
+  /** Default `grub`. */
+  readonly bootLoader?: 'grub' | 'u-boot';
 }
 
 /** Where the parts of a node lie. `root` is the host's root directory as its agent sees it. */
@@ -56,6 +59,8 @@ export async function installNode(dir: string, disk: DiskParameters): Promise<No
   await writeFile(files.grubConfig, grubConfigText());
   await runProgram('grub-editenv', files.grubEnvironment, 'create');
   await runProgram('grub-editenv', files.grubEnvironment, 'set', 'saved_entry=A');
+  const uBootConfig = join(dir, 'fw_env.config');
+  if (disk.bootLoader === 'u-boot') await installUBoot({ root: files.root, uBootConfig });
   const sizeMiB = disk.slotMiB ?? 32;
   await installSlot(files.slots.A, 'ROOT-A', disk.version, { ...disk, slotMiB: sizeMiB });
   if (disk.secondVersion === undefined) {
@@ -63,7 +68,7 @@ export async function installNode(dir: string, disk: DiskParameters): Promise<No
   } else {
     await installSlot(files.slots.B, 'ROOT-B', disk.secondVersion, { ...disk, slotMiB: sizeMiB });
   }
-  return files;
+  return { ...files, ...(disk.bootLoader === 'u-boot' && { uBootConfig }) };
 }
 
 /** Lets the host's root show the system that was booted, as a running kernel would. */

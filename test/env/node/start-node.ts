@@ -10,6 +10,7 @@ import { GRUB_CONFIG, GRUB_ENVIRONMENT } from './grub-config.ts';
 import { connectNodeApi } from './node-api.ts';
 import { type DiskParameters, installNode, SLOT_PATHS } from './node-files.ts';
 import { openRebootSocket } from './reboot-socket.ts';
+import { UBOOT_CONFIG } from './uboot-node.ts';
 
 /** How a node is made. */
 export interface NodeOptions extends DiskParameters {
@@ -54,7 +55,10 @@ export async function startNode(cluster: Cluster, options: NodeOptions): Promise
 const agentConfig = (hostRoot: string, rebootCommand: readonly string[], options: NodeOptions): object => ({
   hostRoot,
   slots: SLOT_PATHS,
-  bootLoader: { type: 'grub', environment: GRUB_ENVIRONMENT, config: GRUB_CONFIG },
+  bootLoader:
+    options.bootLoader === 'u-boot'
+      ? UBOOT_CONFIG
+      : { type: 'grub', environment: GRUB_ENVIRONMENT, config: GRUB_CONFIG },
   rebootCommand,
   rebootTimeoutSeconds: 20,
   trialSeconds: 20,

@@ -28,7 +28,8 @@ export function startUBoot(before: UBootVariables, alternative: Alternative = 's
   const fallback = before.boot_slot_fallback ?? '';
   switch (alternative) {
     case 'settles': {
-      const settled = { ...variables, boot_slot: fallback, upgrade_available: '0', bootcount: '0' };
+      const { boot_slot_fallback: _gone, ...others } = variables;
+      const settled = { ...others, boot_slot: fallback, upgrade_available: '0', bootcount: '0' };
       return { variables: settled, slot: fallback, isAlternative: true };
     }
     case 'saves nothing':
