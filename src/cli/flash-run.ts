@@ -1,9 +1,10 @@
 import { createBootLoader } from '../agent/boot/create-boot-loader.ts';
 import type { AgentConfig } from '../agent/config.ts';
-import { checkFlash, type FlashParts, flash } from '../agent/flash/flash.ts';
+import { checkFlash, type Flashed, type FlashParts, flash } from '../agent/flash/flash.ts';
+import { createTrialGuard } from '../agent/guard/trial-guard.ts';
 import { hostPath } from '../agent/host/host-path.ts';
 import { imageInvalid } from '../agent/install/image-format.ts';
-import type { SlotFacts, StagedImage } from '../agent/ports.ts';
+import type { SlotFacts } from '../agent/ports.ts';
 import { createSlots } from '../agent/slots/slots.ts';
 import { openState } from '../agent/state.ts';
 import type { SlotName } from '../api/monok8s/index.ts';
@@ -14,7 +15,7 @@ import { UsageError } from './exit.ts';
 import { bootAdvice } from './flash-advice.ts';
 import { type FlashInput, openInput } from './flash-input.ts';
 import { progressBar, progressLines } from './flash-progress.ts';
-import { doneLines, failedLine, planLines } from './flash-text.ts';
+import { doneLines, failedLine, guardedLine, planLines } from './flash-text.ts';
 
 /** What the command line says. */
 export interface FlashFlags {
@@ -25,7 +26,8 @@ export interface FlashFlags {
   readonly hostRoot?: string;
 }
 
-const STALL_SECONDS = 600;
+/** What a plan has where it says nothing else. */
+const [STALL_SECONDS, TRIAL_SECONDS] = [600, 900];
 
 /**
  * Writes an image to a slot, or tells what would be written.
@@ -86,9 +88,13 @@ async function flashInput(tools: Tools, wanted: Wanted): Promise<void> {
   for (const line of doneLines(facts, staged, field)) print(context, line);
   await assertBootable(parts, facts);
   for (const line of await bootAdvice(config, slot, before.booted)) print(context, line);
+  if (staged.guard.isGuarded) print(context, guardedLine(trialSecondsOf(config)));
+  else note(context, `ctl: ${staged.guard.message}`);
 }
 
-async function write({ parts, context }: Tools, wanted: Wanted, slot: SlotFacts): Promise<StagedImage> {
+const trialSecondsOf = (config: AgentConfig): number => config.trialSeconds ?? TRIAL_SECONDS;
+
+async function write({ parts, config, context }: Tools, wanted: Wanted, slot: SlotFacts): Promise<Flashed> {
   const { signal, clock, stderr } = context;
   const { input, checksum } = wanted;
   const view = process.stderr.isTTY ? progressBar(process.stderr, clock) : progressLines(stderr, clock);
@@ -97,7 +103,10 @@ async function write({ parts, context }: Tools, wanted: Wanted, slot: SlotFacts)
     if ((await input.peek(1)).length === 0) throw imageInvalid('the input is empty', 'see what sends it');
     return await flash(
       parts,
-      { slot, source: input.bytes, checksum, totalBytes: input.totalBytes },
+      {
+        ...{ slot, source: input.bytes, checksum, totalBytes: input.totalBytes },
+        trialSeconds: trialSecondsOf(config),
+      },
       { signal, onProgress: progress => view.show(progress), onRetry: () => undefined },
     );
   } finally {
@@ -128,7 +137,9 @@ async function createParts(config: AgentConfig, { clock }: CliContext): Promise<
   const log = await createCliLog();
   const state = openState(hostPath(config.hostRoot, config.stateDir), log);
   const [slots, bootLoader] = [createSlots(config, log), createBootLoader(config, log)];
-  return { slots, bootLoader, state, config, log, clock, random: Math.random };
+  const { hostRoot, stateDir } = config;
+  const guard = createTrialGuard({ hostRoot, stateDir, bootLoader, slots, log });
+  return { slots, bootLoader, state, guard, config, log, clock, random: Math.random };
 }
 
 /** With or without `sha256:`. */

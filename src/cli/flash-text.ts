@@ -3,7 +3,7 @@ import type { AgentConfig } from '../agent/config.ts';
 import { versionOf } from '../agent/decide/version-rule.ts';
 import type { OsRelease, SlotFacts, SlotLayout, StagedImage } from '../agent/ports.ts';
 import type { SlotName } from '../api/monok8s/index.ts';
-import { clean, formatBytes } from './table.ts';
+import { clean, formatBytes, formatDuration } from './table.ts';
 
 type VersionField = AgentConfig['versionField'];
 
@@ -44,6 +44,10 @@ export const doneLines = (facts: SlotFacts, staged: StagedImage, field: VersionF
   `slot ${facts.name} holds ${describeSystem(facts.osRelease, field)}, ${formatBytes(staged.expandedBytes)}, read back and right`,
   `the input had the checksum ${staged.checksum}`,
 ];
+
+/** What happens to a boot by hand that the agent does not keep. */
+export const guardedLine = (trialSeconds: number): string =>
+  `if that has not happened ${formatDuration(trialSeconds * 1000)} after the boot, a guard in the slot reboots the node soon after`;
 
 /** What became of a slot whose flashing failed. @param after absent if it cannot be read */
 export function failedLine(before: SlotFacts, after: SlotFacts | undefined, field: VersionField): string {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
@@ -9,7 +9,7 @@ import { holdSlot } from '../../src/agent/slots/exclusive.ts';
 import { openState } from '../../src/agent/state.ts';
 import { buildImage, buildRootTar, checksumOf, type Image } from '../env/images.ts';
 import { runProgram } from '../env/node/run-program.ts';
-import { readLabel } from '../env/node/slot-file.ts';
+import { hasFile, readLabel } from '../env/node/slot-file.ts';
 import { eventually } from '../env/wait.ts';
 import { FlashMachine, freePort, isListening, kill, startFlash } from './flash-machine.ts';
 import { runCtl } from './run-ctl.ts';
@@ -110,6 +110,27 @@ describe('ctl flash', function () {
       const { code, stderr } = await machine.flash([...TO_B, zstPath]);
       expect(code, stderr).to.equal(0);
       expect(await machine.versionInB()).to.equal('1.35.2');
+    });
+
+    it('gets the guard of a trial, if its system can run one', async function () {
+      if (process.getuid?.() !== 0) this.skip();
+      const none = await machine.flash([...TO_B, image.zstPath]);
+      expect(`${none.code}`).to.equal('0');
+      expect(none.stderr).to.contain('/usr/lib/systemd/systemd');
+      const system = join(machine.dir, 'system');
+      await copyFile(image.path, system);
+      const files = ['/usr/lib/systemd/systemd', '/bin/sh', '/bin/sleep'];
+      for (const folder of ['/usr/lib/systemd', '/bin'])
+        await runProgram('debugfs', '-w', '-R', `mkdir ${folder}`, system);
+      for (const file of files)
+        await runProgram('debugfs', '-w', '-R', `write /etc/hostname ${file}`, system);
+      const { code, stdout, stderr } = await machine.flash([...TO_B, system]);
+      expect(code, stderr).to.equal(0);
+      expect(stdout).to.contain('15m00s');
+      const { slots } = machine.files;
+      expect(await hasFile(slots.B, '/usr/lib/systemd/system/twinslot-trial-guard.service')).to.equal(true);
+      await runProgram('e2fsck', '-fn', slots.B);
+      expect(await readLabel(slots.B)).to.equal('ROOT-B');
     });
 
     it('is held to --sha256 before anything can find it', async () => {

@@ -1,5 +1,6 @@
 import type { SlotName } from '../../api/monok8s/index.ts';
 import { reasonOf, StalledError } from '../../domain/errors.ts';
+import type { GuardResult, TrialGuard } from '../guard/trial-guard.ts';
 import { installStream } from '../install/install-stream.ts';
 import { stageBy } from '../install/stager.ts';
 import type { StagerParts } from '../install/stager-parts.ts';
@@ -11,6 +12,13 @@ import { assertFlashable, type FlashGround } from './judge.ts';
 export interface FlashParts extends StagerParts {
   readonly bootLoader: BootLoader;
   readonly state: StateStore;
+  readonly guard: TrialGuard;
+}
+
+/** What lies on the slot now. */
+export interface Flashed extends StagedImage {
+  /** Whether a boot of it whose agent never starts ends by itself. */
+  readonly guard: GuardResult;
 }
 
 /** What to write, and where. */
@@ -21,6 +29,8 @@ export interface FlashRequest {
   readonly checksum: string | undefined;
   /** How many bytes `source` yields; 0 if that is not known. */
   readonly totalBytes: number;
+  /** How long the agent may take to keep the slot once it is booted. */
+  readonly trialSeconds: number;
 }
 
 /**
@@ -41,12 +51,8 @@ export async function checkFlash(parts: FlashParts, slot: SlotName): Promise<Fla
  * on the slot, or it is as it was.
  * @throws StalledError as `checkFlash`, `Stager.stage`; `SlotBusy` while the agent writes; `StateNotKept`
  */
-export async function flash(
-  parts: FlashParts,
-  request: FlashRequest,
-  hooks: StageHooks,
-): Promise<StagedImage> {
-  const { slot, source, checksum, totalBytes } = request;
+export async function flash(parts: FlashParts, request: FlashRequest, hooks: StageHooks): Promise<Flashed> {
+  const { slot, source, checksum, totalBytes, trialSeconds } = request;
   await checkFlash(parts, slot.name);
   await parts.state.assertWritable();
   const staged = await stageBy(
@@ -62,7 +68,23 @@ export async function flash(
   });
   // Had the agent been about to mark what lay there before, its mark came after the first time.
   await forgetStaged(parts, slot.name);
-  return staged;
+  return { ...staged, guard: await protect(parts, slot, trialSeconds) };
+}
+
+/** The agent holds a boot by hand to no time, so without this one that hangs would last until somebody comes. */
+async function protect(
+  { guard, slots }: FlashParts,
+  slot: SlotFacts,
+  trialSeconds: number,
+): Promise<GuardResult> {
+  try {
+    return await guard.protect(slot, { trialSeconds, beforeWrite: async () => undefined });
+  } catch (error) {
+    if (reasonOf(error) === 'SlotBusy') throw busy(slot);
+    // It may have been damaged.
+    if (reasonOf(error) === 'SlotWriteFailed') await slots.destroySuperblock(slot.name);
+    throw error;
+  }
 }
 
 async function look({ slots, bootLoader, state }: FlashParts): Promise<FlashGround> {
