@@ -39,6 +39,7 @@ for (const alternative of ALTERNATIVES)
       ['notLoadable', 'TrialBootFailed'],
       ['guardActs', 'TrialNotConfirmed'],
       ['resetsAtReady', 'TrialBootFailed'],
+      ['guardActs', 'TrialNotConfirmed'],
       ['neverReady', 'TrialNotReady'],
       ['unhealthy', 'TrialUnhealthy'],
     ] as const)

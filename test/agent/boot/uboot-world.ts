@@ -37,9 +37,18 @@ export class UBootWorld extends World {
     this.bootedAtMs = this.nowMs;
     for (let starts = 0; starts < MAX_STARTS; starts += 1) {
       this.booted = this.#start() === 'B' ? 'B' : 'A';
-      if (this.#comesUp()) return;
+      if (!this.#comesUp()) continue;
+      if (!this.#isEndedByGuard()) return;
+      this.endByGuard();
     }
     this.violations.push(`slot ${this.booted} is started again and again and does not boot`);
+  }
+
+  /** No agent starts in the new system, and the guard in its slot reboots. */
+  #isEndedByGuard(): boolean {
+    if (this.booted === this.#read().defaultSlot) return false;
+    if (!this.slots[this.booted].isGuarded) this.violations.push('tried a slot without its guard');
+    return this.#boots === 'guardActs' && this.isNew(this.booted);
   }
 
   #start(): string {
