@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { makeTempDir, removeTempDir } from '../../env/cluster-temp-dir.ts';
-import { hasJournalToReplay } from './ext4-files.ts';
 import {
   fsck,
   readGrubEnvironment,
@@ -9,10 +8,11 @@ import {
   writeGrubEnvironment,
   writeSlotFile,
 } from './offline.ts';
+import { hasJournalToReplay } from './replay-journal.ts';
 import { runUntilOff, type TinyDisks, tinyDisks } from './tiny-machine.ts';
 
 describe('a disk boots', function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let dir: string;
   let disks: TinyDisks;
   before(async () => {

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, open, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { TOOL_PATH } from '../../env/node/run-program.ts';
 import type { DiskLayout, PartitionName } from './layout.ts';
+import { replayJournal } from './replay-journal.ts';
 import { withScratchFile } from './scratch.ts';
 
 const execute = promisify(execFile);
@@ -61,28 +62,6 @@ export async function removeExt4File(
   await replayJournal(disk, partition);
   if ((await statOf(disk, partition, path)) === undefined) return;
   await debugfs(disk, partition, [`rm ${quoted(path)}`]);
-}
-
-/** Brings a file system into the state that the next mount would give it. Without a journal to replay, it stays as it is. */
-export async function replayJournal(disk: DiskLayout, partition: PartitionName): Promise<void> {
-  if (!(await hasJournalToReplay(disk, partition))) return;
-  const run = execute('e2fsck', ['-E', 'journal_only', '-y', deviceOf(disk, partition)], { env: ENV });
-  // It ends with 1 for having changed something.
-  await run.catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 1)) throw error;
-  });
-}
-
-/** Tells whether ext4's superblock says that its journal holds what is not yet in its place. */
-export async function hasJournalToReplay(disk: DiskLayout, partition: PartitionName): Promise<boolean> {
-  const file = await open(disk.path, 'r');
-  try {
-    const superblock = Buffer.alloc(1024);
-    await file.read(superblock, 0, 1024, disk.partitions[partition].offset + 1024);
-    return superblock.readUInt16LE(0x38) === 0xef53 && (superblock.readUInt32LE(0x60) & 4) !== 0;
-  } finally {
-    await file.close();
-  }
 }
 
 async function missingFolders(disk: DiskLayout, partition: PartitionName, dir: string): Promise<string[]> {

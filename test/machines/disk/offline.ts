@@ -1,9 +1,10 @@
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '../../env/node/run-program.ts';
-import { readExt4File, removeExt4File, replayJournal, writeExt4File } from './ext4-files.ts';
+import { readExt4File, removeExt4File, writeExt4File } from './ext4-files.ts';
 import { grubFolder } from './grub-image.ts';
 import { type DiskLayout, slotPartition } from './layout.ts';
+import { copyOut, replayJournal } from './replay-journal.ts';
 import { withScratchFile } from './scratch.ts';
 
 type Slot = 'A' | 'B';
@@ -150,9 +151,7 @@ export async function fsck(disk: DiskLayout, partition: keyof DiskLayout['partit
 
 const fsckFat = (disk: DiskLayout): Promise<FsckResult> =>
   withScratchFile(async file => {
-    const { offset, size } = disk.partitions.boot;
-    const from = [`if=${disk.path}`, `skip=${offset}`, `count=${size}`, 'iflag=skip_bytes,count_bytes'];
-    await runProgram('dd', ...from, `of=${file}`, 'bs=1M', 'conv=sparse', 'status=none');
+    await copyOut(disk, 'boot', file);
     return check(() => runProgram('fsck.vfat', '-n', file));
   });
 

@@ -66,6 +66,9 @@ async function makeTree(dir: string): Promise<string> {
   return tree;
 }
 
+/** On a machine that others use too, an emulated one takes its time. */
+const PATIENCE_MS = 600_000;
+
 /** What a machine did until its system switched it off. */
 export interface Run {
   readonly text: string;
@@ -84,11 +87,11 @@ export async function runUntilOff(
   const machine = await startMachine('tiny', { ...parts, ...hardware });
   try {
     for (const { when, type } of answers) {
-      await machine.console.untilSeen(when);
+      await machine.console.untilSeen(when, { timeoutMs: PATIENCE_MS });
       machine.console.type(type);
     }
     const isOff = (): boolean => machine.boots.at(-1)?.end === 'power-off';
-    await eventually(isOff, { timeoutMs: 120_000, what: 'the tiny system switches its machine off' });
+    await eventually(isOff, { timeoutMs: PATIENCE_MS, what: 'the tiny system switches its machine off' });
     return { text: machine.console.text, boots: machine.boots.length };
   } catch (error) {
     throw new Error(`${String(error)}\n${machine.console.text}`, { cause: error });
