@@ -6,35 +6,18 @@ import { cached } from '../cache.ts';
 
 const SUITE = 'bookworm';
 const KERNEL = 'linux-image-amd64';
-const PACKAGES = [
-  ...['systemd', 'systemd-sysv', 'dbus', 'udev', 'kmod', 'mount', 'util-linux', 'procps', 'iproute2'],
-  ...['containerd', 'runc', 'containernetworking-plugins', 'iptables', 'conntrack', 'ca-certificates'],
-  ...['e2fsprogs', 'grub-common', 'zstd', 'ncat', 'busybox-static'],
-];
+const PACKAGES = words(`systemd systemd-sysv dbus udev kmod mount util-linux procps iproute2
+  containerd runc containernetworking-plugins iptables conntrack ca-certificates
+  e2fsprogs grub-common zstd ncat busybox-static`);
 /** With what they depend on. Without file systems on disks of every kind, sound, or graphics. */
-const MODULES = [
-  ...['virtio_pci', 'virtio_blk', 'virtio_scsi', 'virtio_net', 'virtio_rng', 'sd_mod', 'nvme', 'ahci'],
-  ...['ext4', 'vfat', 'nls_ascii', 'nls_cp437', 'overlay', 'loop', 'i6300esb', 'iTCO_wdt', 'softdog'],
-  ...['bridge', 'veth', 'br_netfilter', 'iptable_nat', 'iptable_filter', 'xt_comment', 'xt_conntrack'],
-  ...['xt_mark', 'xt_MASQUERADE', 'xt_multiport', 'nf_nat', 'nf_tables', 'nft_compat', 'nf_conntrack'],
-];
-const NOT_NEEDED = [
-  ...['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'usr/share/info', 'usr/share/lintian'],
-  ...[
-    'var/cache/apt',
-    'var/cache/debconf',
-    'var/lib/apt/lists',
-    'var/log',
-    'usr/share/zoneinfo',
-    'usr/share/perl',
-  ],
-  ...[
-    'usr/lib/udev/hwdb.bin',
-    'usr/lib/udev/hwdb.d',
-    'usr/share/bash-completion',
-    'usr/lib/x86_64-linux-gnu/gconv',
-  ],
-];
+const MODULES = words(`virtio_pci virtio_blk virtio_scsi virtio_net virtio_rng sd_mod nvme ahci
+  ext4 crc32c_generic crc32c_intel vfat nls_ascii nls_cp437 nls_utf8 overlay loop autofs4 efivarfs fuse configfs
+  i6300esb iTCO_wdt softdog bridge veth br_netfilter tun dummy dm_mod efi_pstore
+  iptable_nat iptable_filter xt_comment xt_conntrack xt_mark xt_MASQUERADE xt_multiport xt_nat xt_addrtype
+  xt_statistic nf_nat nf_tables nft_compat nft_chain_nat nf_conntrack`);
+const NOT_NEEDED = words(`usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian
+  usr/share/zoneinfo usr/share/perl usr/share/bash-completion usr/lib/udev/hwdb.bin usr/lib/udev/hwdb.d
+  usr/lib/x86_64-linux-gnu/gconv var/cache/apt var/cache/debconf var/lib/apt/lists var/log`);
 const RECIPE = 1;
 
 /** A Debian system with a kernel in `boot/vmlinuz`, without version, units or Kubernetes of its own. */
@@ -96,4 +79,8 @@ async function copyModules(from: string, to: string): Promise<void> {
   for (const file of ['modules.order', 'modules.builtin', 'modules.builtin.modinfo'])
     await cp(join(from, file), join(to, file));
   await writeFile(join(to, 'README'), 'Only the modules that the emulated machines need.\n');
+}
+
+function words(text: string): string[] {
+  return text.split(/\s+/);
 }

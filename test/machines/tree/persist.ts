@@ -8,7 +8,7 @@ import { eventually } from '../../env/wait.ts';
 import { cached } from '../cache.ts';
 import { systemTree } from './system-tree.ts';
 
-const RECIPE = 1;
+const RECIPE = 2;
 
 /** An image for the nodes' container runtime: an OCI layout as a tar, and what it is called. */
 export interface LoadedImage {
@@ -41,9 +41,9 @@ async function pauseImage(base: string): Promise<LoadedImage> {
     const umoci = (...args: string[]): Promise<string> => runProgram('umoci', ...args);
     await umoci('init', '--layout', layout);
     await umoci('new', '--image', `${layout}:1`);
-    await umoci('insert', '--image', `${layout}:1`, join(base, 'bin/busybox'), '/pause');
-    const command = ['--config.entrypoint', '/pause', '--config.cmd', 'sleep', '--config.cmd', '2147483647'];
-    await umoci('config', '--image', `${layout}:1`, ...command, '--clear=config.cmd');
+    await umoci('insert', '--image', `${layout}:1`, join(base, 'bin/busybox'), '/busybox');
+    const command = ['/busybox', 'sleep', '2147483647'].flatMap(word => ['--config.entrypoint', word]);
+    await umoci('config', '--image', `${layout}:1`, ...command);
     await nameImage(join(layout, 'index.json'), 'localhost/pause:1');
     await runProgram('tar', '-C', layout, '-cf', join(work, 'image.tar'), '.');
   });

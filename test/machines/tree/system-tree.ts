@@ -11,7 +11,7 @@ import { debianTree } from './debian-tree.ts';
 const FILES = join(ROOT, 'test/machines/tree/files');
 const INITRD_SOURCES = join(ROOT, 'test/machines/disk');
 const ENABLED = [
-  ...['persist.mount', 'etc.mount', 'var.mount', 'boot-efi.mount', 'boot-grub2.mount', 'tmp.mount'],
+  ...['persist.mount', 'etc.mount', 'var.mount', 'boot-partition.service', 'tmp.mount'],
   ...['systemd-networkd.service', 'api-server.socket', 'containerd.service', 'kubelet.service'],
   ...['test-shell.service', 'serial-getty@ttyS0.service'],
 ];
@@ -24,7 +24,12 @@ const MASKED = [
     'fstrim.timer',
   ],
   ...[
+    'proc-sys-fs-binfmt_misc.automount',
+    'systemd-binfmt.service',
     'e2scrub_reap.service',
+    'systemd-logind.service',
+    'systemd-random-seed.service',
+    'modprobe@loop.service',
     'getty@tty1.service',
     'systemd-pstore.service',
     'systemd-machine-id-commit.service',
