@@ -1,14 +1,16 @@
-import { copyFile, mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type ImageReference, parseImageReference } from '../../src/domain/image-reference.ts';
 import { readJson } from '../lib/paths.mjs';
+import { SetUpError } from '../lib/steps.mjs';
 import { type Architecture, ownArchitecture } from './architecture.ts';
 import { hash, hashFiles } from './hash.ts';
 import { ensureLayer, type Layer, type LayerSource } from './layer.ts';
 import { describeLayers, imageCache, type LayerOptions } from './layers.ts';
 import { writeImage } from './oci.ts';
+import { removeOld } from './remove-old.ts';
 import { step } from './step.ts';
 
 /** What the manifests in `config` call the image. */
@@ -38,8 +40,6 @@ const Facts = z.object({
 /** A container image in one file, an OCI layout in a tar. */
 export type BuiltImage = z.infer<typeof Facts> & { readonly path: string };
 
-const KEPT_FILES = 6;
-
 /**
  * The container image of this checkout. It is made when something that goes into it has changed, and comes from the
  * cache otherwise, within a second. Neither root nor a container runtime is needed. Slow steps are told on stderr.
@@ -48,6 +48,10 @@ const KEPT_FILES = 6;
 export async function buildProductImage(options: BuildOptions = {}): Promise<BuiltImage> {
   const architecture = options.architecture ?? ownArchitecture();
   const reference = parseImageReference(options.tag ?? DEFAULT_TAG, '--tag');
+  if (reference.digest !== undefined)
+    throw new SetUpError([
+      '--tag has a digest, which the image gets by being built: give name and tag alone',
+    ]);
   const layers = await describeLayers(architecture, options);
   const image = await ensureImage({ architecture, reference, layers });
   return options.output === undefined ? image : copyImage(image, options.output);
@@ -89,18 +93,4 @@ async function copyImage(image: BuiltImage, output: string): Promise<BuiltImage>
   await copyFile(image.path, `${output}.${process.pid}`);
   await rename(`${output}.${process.pid}`, output);
   return { ...image, path: output };
-}
-
-/** Each change of the sources makes another file: those that were not used for a day go, except the newest. */
-async function removeOld(folder: string): Promise<void> {
-  const files = (await readdir(folder)).filter(file => /\.tar(\.gz)?$/.test(file));
-  const aged = await Promise.all(
-    files.map(async file => ({ file, usedMs: (await stat(join(folder, file))).mtimeMs })),
-  );
-  const dayAgoMs = Date.now() - 24 * 3600_000;
-  const old = aged.sort((a, b) => b.usedMs - a.usedMs).slice(KEPT_FILES);
-  for (const { file, usedMs } of old) {
-    if (usedMs > dayAgoMs) continue;
-    await rm(join(folder, file), { force: true });
-  }
 }

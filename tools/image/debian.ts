@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { link, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
@@ -151,7 +152,8 @@ async function writeAptConfig({ architecture, mirror }: DebianOptions, temp: str
 
 /** How apt reaches the network here (proxies, retries): the only settings of the machine that count. */
 async function readNetworkSettings(): Promise<string> {
-  const wayOut = `this needs apt, dpkg and ${KEYRING} of Debian`;
+  if (!existsSync(KEYRING)) throw new SetUpError([`${KEYRING} is missing: install debian-archive-keyring`]);
+  const wayOut = 'this needs apt and dpkg, of Debian or Ubuntu';
   const dump = await runCommand(['apt-config', 'dump'], { wayOut });
   const lines = dump.split('\n').filter(line => /^Acquire::(https?|Retries|Check-|ForceIPv)/.test(line));
   return lines.map(line => `${line}\n`).join('');

@@ -51,15 +51,17 @@ const command = new Command('npm run image --')
 
 function describe({ path, reference, digest, bytes, unpackedBytes }: BuiltImage): string {
   const mib = (count: number) => `${(count / 2 ** 20).toFixed(0)} MiB`;
+  // The name that it has by default is that of no registry.
+  const target = reference.startsWith('docker.io/library/') ? 'REGISTRY/twinslot:TAG' : reference;
   return `
 ${path}
   ${reference}
   ${digest}, ${mib(bytes)}, ${mib(unpackedBytes)} unpacked
 
-load it on a node       ctr -n k8s.io images import ${path}
-load it into Docker     docker load -i ${path}
-push it to a registry   skopeo copy oci-archive:${path} docker://REGISTRY/NAME:TAG
-install                 ctl create all --image REGISTRY/NAME:TAG | kubectl apply -f -
+push it to a registry   skopeo copy oci-archive:${path} docker://${target}
+or put it on each node  ctr -n k8s.io images import ${path}
+or into Docker          docker load -i ${path}
+then                    npx ctl create all --image ${target} | kubectl apply -f -
 `;
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -37,8 +37,10 @@ export interface LayerSource {
 export async function ensureLayer(cache: string, { name, key, fill }: LayerSource): Promise<Layer> {
   const base = join(cache, `${name}-${key}`);
   const known = LayerFacts.safeParse(readJson(`${base}.json`));
-  if (known.success && (await stat(`${base}.tar.gz`).catch(() => undefined))?.size === known.data.bytes)
+  if (known.success && (await stat(`${base}.tar.gz`).catch(() => undefined))?.size === known.data.bytes) {
+    await utimes(`${base}.tar.gz`, new Date(), new Date());
     return { ...known.data, path: `${base}.tar.gz` };
+  }
   await mkdir(cache, { recursive: true });
   const temp = await mkdtemp(join(cache, 'temp-'));
   try {
