@@ -7,7 +7,8 @@ import { encodeEnvironment } from '../../../src/agent/boot/grubenv.ts';
 import { type GuardFacts, renderGuard } from '../../../src/agent/guard/render.ts';
 import type { OnDisk } from '../../../src/agent/ports.ts';
 
-const ENVIRONMENT: OnDisk = {
+/** Where KubeOS has GRUB's environment block. */
+export const ENVIRONMENT: OnDisk = {
   path: '/boot/efi/EFI/openEuler/grubenv',
   mountPoint: '/boot/efi',
   fsType: 'vfat',
@@ -155,6 +156,8 @@ export class ScriptWorld {
     const output = await open(join(root, 'output'), 'w');
     const child = spawn(program, [...args, join(root, 'guard.sh')], {
       env: {},
+      // As systemd calls it; a busybox goes by that name.
+      ...(program.includes('/') && { argv0: '@/sh' }),
       detached: true,
       stdio: ['ignore', output.fd, output.fd],
     });

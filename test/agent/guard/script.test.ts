@@ -1,8 +1,13 @@
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { GuardFacts } from '../../../src/agent/guard/render.ts';
-import { FACTS, ScriptWorld } from './script-world.ts';
+import { parseGuardNote } from '../../../src/agent/guard/note.ts';
+import { type GuardFacts, renderGuard } from '../../../src/agent/guard/render.ts';
+import { makeFileSystem } from '../../env/images.ts';
+import { runProgram } from '../../env/node/run-program.ts';
+import { needsMounts } from '../install/archive/needs-mounts.ts';
+import { ENVIRONMENT, FACTS, ScriptWorld } from './script-world.ts';
 
 interface Case {
   readonly name: string;
@@ -210,7 +215,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-for (const shell of [['dash'], ['busybox', 'sh']]) {
+for (const shell of [['/bin/dash'], ['/bin/busybox']]) {
   describe(`the script of a trial guard, run by ${shell.join(' ')}`, function () {
     this.timeout(120_000);
     let world: ScriptWorld;
@@ -231,5 +236,92 @@ for (const shell of [['dash'], ['busybox', 'sh']]) {
         if (ends === 'rebooted') expect(await world.uptime()).to.be.at.least(FACTS.limitSeconds);
       });
     }
+
+    it('leaves a note that says what systemd knew', async () => {
+      await world.program(
+        'systemctl',
+        `case "$*" in
+           is-system-running) echo maintenance; exit 1 ;;
+           *kubelet*) echo inactive; exit 3 ;;
+           *containerd*) echo failed; exit 3 ;;
+           --failed*) echo 'var.mount loaded failed failed /var'; echo '● boot-efi.mount loaded failed failed /boot' ;;
+           *reboot*) kill -9 "$MAIN" ;;
+         esac`,
+      );
+      await world.put('var/lib/node-agent/trial-guard-note', 'twinslot-trial-guard 1\nslot B\ncount 1\n');
+      expect(await world.run(shell)).to.equal('rebooted');
+      const text = await world.read('var/lib/node-agent/trial-guard-note');
+      expect(text).to.contain('\ncount 2\n');
+      const { uptimeSeconds, ...note } = parseGuardNote(text) ?? expect.fail('it is no note');
+      expect(uptimeSeconds).to.be.at.least(FACTS.limitSeconds);
+      expect(note).to.deep.equal({
+        ...{ slot: 'B', bootId: 'boot-2', system: 'maintenance', kubelet: 'inactive', containerd: 'failed' },
+        failedUnits: ['var.mount', 'boot-efi.mount'],
+      });
+    });
+
+    it('leaves its note also where it has to mount for that', async () => {
+      await world.unmountAll();
+      await world.disk('PARTUUID=persist-part', folder =>
+        world.put(`${folder}/var/lib/node-agent/default-slot.json`, '"A"'),
+      );
+      expect(await world.run(shell)).to.equal('rebooted');
+      const text = await world.read('disks/PARTUUID=persist-part/var/lib/node-agent/trial-guard-note');
+      expect(parseGuardNote(text)?.slot).to.equal('B');
+    });
   });
 }
+
+describe('the script of a trial guard, with real mounts', function () {
+  this.timeout(60_000);
+  let world: ScriptWorld;
+  before(function () {
+    needsMounts(this);
+  });
+  beforeEach(async () => {
+    world = await ScriptWorld.make();
+    await world.start(1015);
+    await world.unmountAll();
+    for (const name of ['mount', 'umount']) await world.program(name, `exec /bin/${name} "$@"`);
+    await world.setEnvironment({ saved_entry: 'B' }, 'tree');
+    await world.put('tree/var/lib/node-agent/default-slot.json', '"A"');
+  });
+  afterEach(() => world.remove());
+
+  const run = async (saved: string) => {
+    await world.setEnvironment({ saved_entry: saved }, 'tree');
+    const image = join(world.root, 'disk.img');
+    await makeFileSystem(image, { sizeMiB: 4, tree: join(world.root, 'tree') });
+    for (const name of ['esp-part', 'persist-part']) await world.link(`dev/disk/by-partuuid/${name}`, image);
+    const check = { ...FACTS.check, environment: { ...ENVIRONMENT, fsType: 'ext4' } };
+    const ended = await world.run(['unshare', '--mount', '--propagation', 'private', 'dash'], {
+      ...FACTS,
+      check,
+    });
+    const note = await runProgram('debugfs', '-R', 'cat /var/lib/node-agent/trial-guard-note', image);
+    await runProgram('e2fsck', '-fn', image);
+    return { ended, note: parseGuardNote(note) };
+  };
+
+  it('finds that its slot is the default', async () => {
+    expect(await run('B')).to.deep.equal({ ended: 'inert', note: undefined });
+  });
+
+  it('finds that it is not, and leaves its note', async () => {
+    const { ended, note } = await run('A');
+    expect([ended, note?.slot]).to.deep.equal(['rebooted', 'B']);
+  });
+});
+
+describe('the unit of a trial guard', () => {
+  it('is one that systemd takes', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'guard-unit-'));
+    try {
+      const path = join(folder, 'twinslot-trial-guard.service');
+      await writeFile(path, renderGuard(FACTS).unit);
+      await runProgram('systemd-analyze', 'verify', '--man=no', path);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
