@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { tellTrouble } from '../../src/agent/act/report.ts';
 import { TransientError } from '../../src/domain/errors.ts';
+import { guardNote } from './build.ts';
 import type { Behaviour, Fault } from './world.ts';
 import { OLD, TARGET, World } from './world.ts';
 import { live, startAgent } from './world-agent.ts';
@@ -89,6 +90,14 @@ describe('a whole attempt', () => {
     const world = await run({ boots: 'guardActs' });
     expect(world.object?.status?.message).to.contain('var.mount').and.to.contain('emergency');
     expect(world.files.guardNote).to.equal(undefined);
+  });
+
+  it('the note of an earlier trial is gone before the next one begins', async () => {
+    const world = new World({ ...GOOD, boots: 'panics' }, []);
+    world.files.guardNote = guardNote();
+    await live(world);
+    expect(ended(world)).to.deep.equal(['RolledBack', 'TrialBootFailed']);
+    expect(world.violations).to.deep.equal([]);
   });
 
   it('the default slot is told to guards only when it is the default', async () => {

@@ -1,11 +1,15 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { createTrialGuard, type GuardResult } from '../../../src/agent/guard/trial-guard.ts';
 import type { BootLoader } from '../../../src/agent/ports.ts';
 import { makeFileSystem } from '../../env/images.ts';
 import { runProgram } from '../../env/node/run-program.ts';
+import { eventually } from '../../env/wait.ts';
 import { recordingLog } from '../host/recording-log.ts';
 import { needsMounts } from '../install/archive/needs-mounts.ts';
 import { StagingHost } from '../install/staging.ts';
@@ -13,6 +17,8 @@ import { StagingHost } from '../install/staging.ts';
 const UNIT = '/usr/lib/systemd/system/twinslot-trial-guard.service';
 const SCRIPT = '/usr/lib/systemd/twinslot-trial-guard.sh';
 const LINK = '/usr/lib/systemd/system/sysinit.target.wants/twinslot-trial-guard.service';
+
+const KILLED_PROGRAM = fileURLToPath(new URL('killed-program.ts', import.meta.url));
 
 describe('a trial guard in a slot', function () {
   this.timeout(120_000);
@@ -149,6 +155,32 @@ describe('a trial guard in a slot', function () {
   it('says so where the file system may not be written', async () => {
     await install(SYSTEM, 8, ['-O', 'read-only']);
     expect(await protect()).to.include({ isGuarded: false, reason: 'GuardNotInstalled' });
+  });
+
+  it('is put into a file system that a power cut left mounted, once it is mended', async () => {
+    await install(SYSTEM, 8, ['-O', '^has_journal']);
+    await protect();
+    // As it is found after a power cut, with a block too many in use.
+    await runProgram('debugfs', '-w', '-R', 'set_super_value state 0', host.slotB);
+    await runProgram('debugfs', '-w', '-R', 'setb 2000 1', host.slotB);
+    expect(await protect()).to.include({ isGuarded: true });
+    expect(cleared, 'the slot is not staged while it is mended').to.equal(2);
+    await runProgram('e2fsck', '-fn', host.slotB);
+    const before = await readFile(host.slotB);
+    await protect();
+    expect(before.equals(await readFile(host.slotB))).to.equal(true);
+  });
+
+  it('can be put there after an agent was killed in the middle of it, who left no mount', async () => {
+    await install(SYSTEM);
+    const killed = spawn(process.execPath, [KILLED_PROGRAM, host.slotB], { stdio: 'inherit' });
+    expect(await once(killed, 'exit')).to.deep.equal([null, 'SIGKILL']);
+    await eventually(() => host.slots.assertWritable('B').then(() => true), {
+      timeoutMs: 30_000,
+      what: 'the slot is let go',
+    });
+    expect(await protect()).to.include({ isGuarded: true });
+    await runProgram('e2fsck', '-fn', host.slotB);
   });
 
   it('leads out of the slot by no link', async () => {
