@@ -12,6 +12,12 @@ const FAT = { startMiB: 1, sizeMiB: 16 };
 const SLOTS = { A: { startMiB: 17, sizeMiB: 8 }, B: { startMiB: 25, sizeMiB: 8 } } as const;
 const BOOT_MS = 60_000;
 
+/** The plug, and an eye that sees at once what the serial line shows. */
+interface Power {
+  cut(): void;
+  shows(pattern: RegExp): Promise<void>;
+}
+
 /**
  * A board of QEMU's with a real U-Boot. Its disk has the environment's two copies on a FAT file system, and the slots
  * with a kernel each; the copies are also plain files below `host.root`, where an agent or a person changes them while
@@ -62,12 +68,28 @@ export class QemuBoard {
   }
 
   /** Switches the board on until it resets or switches itself off, and resolves to what its serial line said. */
-  async boot(): Promise<string> {
+  boot(): Promise<string> {
     return this.sitAt(async () => undefined);
   }
 
   /** The same with someone at the serial line. */
   async sitAt(person: (line: ConsoleLine) => Promise<void>): Promise<string> {
+    const { text, isCut } = await this.#run(person);
+    if (isCut) throw new Error(`the board hangs:\n${tailOf(text)}`);
+    return text;
+  }
+
+  /** Switches the board on, and cuts its power so long after it has read its environment. */
+  async cutAfter(delayMs: number): Promise<void> {
+    await this.#run(async (_line, { cut, shows }) => {
+      await shows(/Loading Environment from FAT... OK/);
+      setTimeout(cut, delayMs);
+    });
+  }
+
+  async #run(
+    person: (line: ConsoleLine, power: Power) => Promise<void>,
+  ): Promise<{ readonly text: string; readonly isCut: boolean }> {
     const fat = `${this.#disk}@@${FAT.startMiB}M`;
     await runProgram('mcopy', '-o', '-i', fat, ...this.host.copies, '::');
     const line = createConsole('the board');
@@ -75,21 +97,23 @@ export class QemuBoard {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, PATH: TOOL_PATH },
     });
-    const timer = setTimeout(() => qemu.kill('SIGKILL'), BOOT_MS);
+    const cut = (): void => void qemu.kill('SIGKILL');
+    const timer = setTimeout(cut, BOOT_MS);
     const ended = once(qemu, 'close');
     qemu.stdout.on('data', chunk => line.write(String(chunk)));
+    const shows = (pattern: RegExp) =>
+      new Promise<void>(resolve => qemu.stdout.on('data', () => pattern.test(line.text) && resolve()));
     line.setKeyboard(keys => qemu.stdin.write(keys));
     try {
-      await person(line);
+      await person(line, { cut, shows });
       await ended;
     } finally {
       clearTimeout(timer);
-      qemu.kill('SIGKILL');
+      cut();
     }
-    if (qemu.signalCode !== null) throw new Error(`the board hangs:\n${tailOf(line.text)}`);
     for (const path of this.host.copies)
-      await runProgram('mcopy', '-n', '-i', fat, `::${path.split('/').at(-1)}`, path);
-    return line.text;
+      await runProgram('mcopy', '-n', '-o', '-i', fat, `::${path.split('/').at(-1)}`, path);
+    return { text: line.text, isCut: qemu.signalCode !== null };
   }
 
   async #partition(): Promise<void> {

@@ -72,6 +72,17 @@ describe('a real U-Boot, set up as docs/u-boot.md says', function () {
     expect(await board.boot()).to.contain(RUNS('B'));
   });
 
+  it('boots after a power cut at any moment of a trial: the new slot, or the old one if the boot was counted', async () => {
+    for (const delayMs of [0, 0, 0, 1, 1, 2, 3, 4, 6, 8, 12, 16]) {
+      await board.host.restore(atFirst);
+      await uboot().armTrial('B', 'A');
+      await board.cutAfter(delayMs);
+      const { trialSlot, defaultSlot } = await state();
+      expect(defaultSlot).to.equal('A');
+      expect(await board.boot(), `cut after ${delayMs} ms`).to.contain(RUNS(trialSlot ?? defaultSlot));
+    }
+  });
+
   for (const slot of ['A', 'B'])
     it(`starts slot ${slot} by what the page says to type at its prompt, and keeps it`, async () => {
       await uboot().armTrial(slot === 'A' ? 'B' : 'A', slot === 'A' ? 'A' : 'B');
