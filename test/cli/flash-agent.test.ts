@@ -68,7 +68,7 @@ describe('ctl flash beside a running agent', function () {
   });
 
   it('keeps the agent waiting, which installs after it', async () => {
-    const node = await world().node({ agentConfig: { stallSeconds: 60 } });
+    const node = await world().node({ secondVersion: 'v1.33.0', agentConfig: { stallSeconds: 60 } });
     const flashing = start(node);
     const bytes = await readFile(image.path);
     flashing.child.stdin.write(bytes.subarray(0, 10 * MIB));
