@@ -8,10 +8,11 @@ the agent. It runs where the agent runs, most easily in its pod:
 
   kubectl exec -i -n mono-system node-agent-x2x7q -- ctl flash --slot B - < rootfs.ext4.zst
 
-or, with ncat, on the node:            and on the machine that has the image:
+or with ncat: on the node, where the agent's container has the programs, and on the machine with the image
 
-  ncat -l 1234 --recv-only | \\          pv rootfs.ext4.zst | ncat 10.0.0.10 1234 --send-only
-    ctl flash --slot B -
+  ncat -l 1234 --recv-only | nsenter --target "$(pgrep -f 'ctl agent$')" --mount -- \\
+    env HOST_ROOT=/host ctl flash --slot B -
+  pv rootfs.ext4.zst | ncat 10.0.0.10 1234 --send-only
 
 The image is a raw ext4 file system or a tar of a root file system, plain or packed with zstd, gzip or
 xz; its name does not matter. It is expanded on its way: no room is needed for it on the node.
@@ -19,7 +20,7 @@ xz; its name does not matter. It is expanded on its way: no room is needed for i
 Refused are: the slot that runs; any slot while the running one is not the default, or while the agent
 writes to it or tries it; a slot in use or on a foreign disk; an image that is none, too large or cut
 off. Until the last byte has been read back nothing finds the slot, so an interrupted flash boots
-nothing: flash again. Nothing is booted by this; the last lines tell how.
+nothing: flash again. Nothing is booted by this; the last lines tell how. More: docs/flash.md
 
 Examples:
   ctl flash --slot B --dry-run                       what lies where, and whether it may be flashed
