@@ -76,7 +76,9 @@ reboot_now() {
 main() {
   waited=0 started=0 running=
   now
-  [ -d "$RUN" ] || mkdir "$RUN" 2>/dev/null
+  # Of this process alone: what one before it found out is old.
+  RUN=$RUN/$$
+  mkdir -p "$RUN" 2>/dev/null
   say "slot $SLOT reboots $LIMIT s after the start of the machine, unless it is the default by then"
   while [ "$up" -lt "$LIMIT" ]; do
     # One that hangs is not joined by others.

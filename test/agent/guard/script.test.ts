@@ -237,6 +237,13 @@ for (const shell of [['/bin/dash'], ['/bin/busybox']]) {
       });
     }
 
+    it('goes by nothing that an earlier run of it has left', async () => {
+      expect(await world.run(shell)).to.equal('rebooted');
+      await world.start(1008);
+      await world.setEnvironment({ saved_entry: 'B' });
+      expect(await world.run(shell)).to.equal('inert');
+    });
+
     it('leaves a note that says what systemd knew', async () => {
       await world.program(
         'systemctl',
