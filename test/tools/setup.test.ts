@@ -61,6 +61,11 @@ describe('the set-up', () => {
     expect(await run(process.env)).to.deep.equal({ code: 0, output: '' });
   });
 
+  it('needs neither Go nor other programs where packages are enough, as for the image', async () => {
+    const env = { ...process.env, KUBEBUILDER_ASSETS: '', PATH: dir, XDG_CACHE_HOME: join(dir, 'cache') };
+    expect(await run(env, ['--packages-only'])).to.deep.equal({ code: 0, output: '' });
+  });
+
   it('builds every program once, though two run at the same time', async () => {
     const [first, second] = await Promise.all([setUp(), setUp()]);
     expect([first.code, second.code]).to.deep.equal([0, 0]);
@@ -97,8 +102,8 @@ describe('the set-up', () => {
   });
 });
 
-async function run(env: NodeJS.ProcessEnv): Promise<Outcome> {
-  const child = spawn(process.execPath, ['tools/setup.mjs'], {
+async function run(env: NodeJS.ProcessEnv, flags: readonly string[] = []): Promise<Outcome> {
+  const child = spawn(process.execPath, ['tools/setup.mjs', ...flags], {
     cwd: ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
