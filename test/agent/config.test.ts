@@ -65,6 +65,12 @@ describe("the agent's configuration file", () => {
   for (const [text, names] of [
     ['stallSeconds: never', 'stallSeconds'],
     ['bootLoader: { type: lilo }', 'bootLoader.type'],
+    ['bootLoader: { enviroment: /boot/grubenv }', 'enviroment'],
+    ['bootLoader: { type: u-boot, allowPlainSwitch: true }', 'allowPlainSwitch'],
+    ['bootLoader: { type: u-boot, variables: { slot: bootcount } }', 'bootLoader.variables'],
+    ['bootLoader: { type: u-boot, variables: { slot: "a=b" } }', 'bootLoader.variables.slot'],
+    ['bootLoader: { type: u-boot, values: { A: "2", B: "2" } }', 'bootLoader.values'],
+    ['bootLoader: { type: u-boot, values: { A: "2; reset", B: "3" } }', 'bootLoader.values.A'],
     ['hostroot: /host', 'hostroot'],
     ['a: [', 'agent.yaml'],
     ['[1]', 'agent.yaml'],

@@ -10,7 +10,7 @@ import { type EnvironmentCopy, formatFwConfig, parseFwConfig } from './uboot-fw-
 import { applyChanges, type Changes, type Variables } from './uboot-state.ts';
 
 const TIMEOUT_MS = 30_000;
-const LOCK_SECONDS = 10;
+const LOCK_SECONDS = 5;
 /** More than any environment: U-Boot keeps it in memory as a whole. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 /** A file that cannot be, so that the tools never take a default environment for the board's. */
@@ -27,7 +27,6 @@ export interface UBootPlace {
 /**
  * Reads U-Boot's environment. Of two copies the tool takes the newer one whose checksum is right.
  * @throws StalledError `BootEnvironmentInvalid`, `TrialBootUnsupported` with fewer than two copies, `ProgramMissing`
- * @throws TransientError `BootEnvironmentBusy`
  */
 export async function readVariables(place: UBootPlace): Promise<Variables> {
   return withConfig(await copiesOf(place), config => print(place, config));
@@ -47,6 +46,7 @@ export async function changeVariables(place: UBootPlace, changes: Changes): Prom
     const script = [...changes].map(([name, value]) => `${name}=${value}\n`).join('');
     const argv = ['fw_setenv', '-c', config, '-f', NO_DEFAULTS, '-s', '-'];
     const result = await runTool([...(await lockArgv(place)), ...argv], script);
+    if (result.timedOut || result.code === LOCK_TAKEN) throw busy(place);
     if (result.code !== 0) throw invalid(place, 'cannot be written', result);
     if (!isDone(await print(place, config))) throw invalid(place, 'does not read back as it was written');
   });
@@ -69,21 +69,23 @@ export async function assertChangeable(
         'has no room for the variables of a trial: remove what nothing uses (fw_setenv NAME)',
       );
     // Devices have their own ways of write protection, which the tool lifts.
-    if (
-      !(await stat(path).then(
-        found => found.isFile(),
-        () => false,
-      ))
-    )
-      continue;
+    if (!(await isPlainFile(path))) continue;
     await access(path, constants.W_OK).catch(() => {
       throw invalid(place, `may not be written: mount the file system of ${path} read-write`);
     });
   }
 }
 
+const isPlainFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isFile(),
+    () => false,
+  );
+
 async function print(place: UBootPlace, config: string): Promise<Variables> {
   const result = await runTool(['fw_printenv', '-c', config, '-f', NO_DEFAULTS]);
+  // Not transient: on trial an environment that cannot be read has to end in a fall-back, not in waiting for it.
+  if (result.timedOut) throw invalid(place, `does not answer within ${TIMEOUT_MS / 1000} s`);
   // The other make of the tools goes on with defaults that are built in, and says so.
   if (result.code !== 0 || /using default/i.test(result.stderr))
     throw invalid(place, 'cannot be read (or no copy has a right checksum)', result);
@@ -93,15 +95,9 @@ async function print(place: UBootPlace, config: string): Promise<Variables> {
   );
 }
 
-async function runTool(argv: readonly string[], input?: string): Promise<RunResult> {
+function runTool(argv: readonly string[], input?: string): Promise<RunResult> {
   const options = { timeoutMs: TIMEOUT_MS, maxOutputBytes: MAX_OUTPUT_BYTES };
-  const result = await run(argv, { ...options, ...(input !== undefined && { input }) });
-  if (result.timedOut || result.code === LOCK_TAKEN)
-    throw new TransientError(
-      'BootEnvironmentBusy',
-      `U-Boot's environment is in use, or hangs (${argv.join(' ')})`,
-    );
-  return result;
+  return run(argv, { ...options, ...(input !== undefined && { input }) });
 }
 
 /** What `flock` is told to exit with, and the tools never do. */
@@ -175,3 +171,10 @@ function invalid(
     `U-Boot's environment, where ${hostPath(hostRoot, environmentConfig)} says it is, ${problem}${said}`,
   );
 }
+
+const busy = ({ hostRoot, environmentConfig }: UBootPlace): TransientError =>
+  new TransientError(
+    'BootEnvironmentBusy',
+    `U-Boot's environment, where ${hostPath(hostRoot, environmentConfig)} says it is, could not be written: another ` +
+      'fw_setenv holds its lock, or its device hangs',
+  );

@@ -1,6 +1,7 @@
 import type { SlotName } from '../../api/monok8s/index.ts';
 import { StalledError } from '../../domain/errors.ts';
 import type { AgentConfig } from '../config.ts';
+import { otherSlot } from '../decide/snapshot.ts';
 import type { BootLoader, BootState } from '../ports.ts';
 import type { UBootSettings } from './boot-loader-settings.ts';
 import { assertChangeable, changeVariables, readVariables, type UBootPlace } from './uboot-environment.ts';
@@ -58,8 +59,7 @@ async function assertTrialSupported(place: UBootPlace, settings: UBootSettings):
     );
   // Known now, and not when the node has been drained: every value that will be written fits and may be written.
   for (const slot of SLOT_NAMES)
-    for (const fallback of SLOT_NAMES)
-      await assertChangeable(place, variables, trialChanges(slot, fallback, settings));
+    await assertChangeable(place, variables, trialChanges(slot, otherSlot(slot), settings));
 }
 
 async function assertFindsNewSystem(place: UBootPlace): Promise<void> {

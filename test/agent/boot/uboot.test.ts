@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { expect } from 'chai';
-import { messageOf, reasonOf } from '../../../src/domain/errors.ts';
+import { messageOf, reasonOf, TransientError } from '../../../src/domain/errors.ts';
 import { eventually } from '../../env/wait.ts';
 import { ENVIRONMENT_BYTES, INITIAL, UBootBoard } from './uboot-board.ts';
 
@@ -176,28 +178,43 @@ describe('U-Boot', () => {
     expect(await board.bootLoader().read()).to.deep.equal({ defaultSlot: 'A' });
   });
 
-  it('waits for a fw_setenv that a person runs on the host', async () => {
-    await symlink('/run/lock', join(board.root, 'var/lock'));
-    const lock = join(board.root, 'run/lock/fw_printenv.lock');
-    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; read _'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+  describe('beside a fw_setenv that a person runs on the host', () => {
+    let lock: string;
+    let holder: ChildProcessByStdio<Writable, Readable, null>;
+
+    beforeEach(async () => {
+      await symlink('/run/lock', join(board.root, 'var/lock'));
+      lock = join(board.root, 'run/lock/fw_printenv.lock');
+      holder = spawn('flock', [lock, 'sh', '-c', 'echo held; read _'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      await once(holder.stdout, 'data');
     });
-    await new Promise(resolve => holder.stdout.once('data', resolve));
-    let isDone = false;
-    const armed = board
-      .bootLoader()
-      .armTrial('B', 'A')
-      .then(() => {
+    afterEach(async () => {
+      holder.stdin.end('\n');
+      if (holder.exitCode === null) await once(holder, 'exit');
+    });
+
+    it('waits for it', async () => {
+      let isDone = false;
+      const armed = board.bootLoader().armTrial('B', 'A');
+      const done = armed.then(() => {
         isDone = true;
       });
-    await eventually(async () => (await waitersOn(lock)) > 0, {
-      timeoutMs: 9_000,
-      what: 'the agent waits for the lock',
+      const what = 'the agent waits for the lock';
+      await eventually(async () => (await waitersOn(lock)) > 0, { timeoutMs: 4_000, everyMs: 20, what });
+      expect(isDone).to.equal(false);
+      holder.stdin.end('\n');
+      await done;
+      expect(await board.bootLoader().read()).to.deep.equal(ARMED);
     });
-    expect(isDone).to.equal(false);
-    holder.stdin.end('\n');
-    await armed;
-    expect(await board.bootLoader().read()).to.deep.equal(ARMED);
+
+    it('but not for ever, and reads all the while', async () => {
+      const error = await refused(board.bootLoader().armTrial('B', 'A'));
+      expect(error).to.be.instanceOf(TransientError);
+      expect(reasonOf(error)).to.equal('BootEnvironmentBusy');
+      expect(await board.bootLoader().read()).to.deep.equal({ defaultSlot: 'A' });
+    });
   });
 
   it('names the files that an image must hold, and what a slot without the agent looks at', async () => {
