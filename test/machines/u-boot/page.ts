@@ -11,10 +11,13 @@ export async function boardSample(): Promise<Record<string, string>> {
   return Object.fromEntries(lines.map(line => /^([^=]+)=(.*)$/.exec(line)?.slice(1) ?? []));
 }
 
-/** What the page says to type at U-Boot's prompt to start slot A, for the slot that is wanted. */
+/** What the page shows of a person at U-Boot's prompt who starts slot A, from the first command to the last. */
+export async function promptScreen(): Promise<string> {
+  return /^=> [\s\S]*?^=> boot$/m.exec(await page())?.[0] ?? '';
+}
+
+/** What that person typed, for the slot that is wanted. */
 export async function promptLines(slot: string): Promise<string[]> {
-  const lines = [...(await page()).matchAll(/^=> (.+)$/gm)].map(([, command = '']) => command);
-  const start = lines.findIndex(line => line.startsWith('setenv boot_slot '));
-  const end = lines.indexOf('boot', start);
-  return lines.slice(start, end + 1).map(line => line.replace(/^(setenv boot_slot) A$/, `$1 ${slot}`));
+  const lines = [...(await promptScreen()).matchAll(/^=> (.+)$/gm)].map(([, command = '']) => command);
+  return lines.map(line => line.replace(/^(setenv boot_slot) A$/, `$1 ${slot}`));
 }

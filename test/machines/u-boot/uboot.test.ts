@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { startUBoot, type UBootVariables } from '../../env/node/uboot-firmware.ts';
 import { buildUBoot } from './build.ts';
-import { boardSample, promptLines } from './page.ts';
+import { boardSample, promptLines, promptScreen } from './page.ts';
 import { QemuBoard } from './qemu-board.ts';
 
 const RUNS = (slot: string) => `kernel: running from slot ${slot}`;
@@ -97,6 +97,7 @@ describe('a real U-Boot, set up as docs/u-boot.md says', function () {
         }
       });
       expect(text).to.contain(RUNS(slot));
+      if (slot === 'A') expect(text).to.contain(await promptScreen());
       await board.host.set({ bootdelay: '0' });
       expect(await board.boot()).to.contain(RUNS(slot));
     });
