@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { runProgram } from './node/run-program.ts';
 
 const MIB = 1024 * 1024;
@@ -19,6 +19,8 @@ export interface ImageParameters {
   readonly prettyName?: string;
   /** Parts that a broken image lacks. */
   readonly without?: readonly ('kernel' | 'initrd' | 'os-release')[];
+  /** It has what a trial guard needs, as far as can be seen without running it. Default false. */
+  readonly systemd?: boolean;
   /** Random payload that does not compress. Default 4. */
   readonly fillMiB?: number;
   /** Label of the file system. Default none. */
@@ -151,6 +153,12 @@ async function writeTree(tree: string, parameters: ImageParameters): Promise<voi
   const lacks = new Set(parameters.without ?? []);
   if (!lacks.has('kernel')) await writeFile(join(tree, 'boot/vmlinuz'), randomBytes(64 * 1024));
   if (!lacks.has('initrd')) await writeFile(join(tree, 'boot/initramfs.img'), randomBytes(256 * 1024));
+  if (parameters.systemd === true) {
+    for (const file of ['usr/lib/systemd/systemd', 'bin/sh', 'bin/sleep']) {
+      await mkdir(dirname(join(tree, file)), { recursive: true });
+      await writeFile(join(tree, file), '');
+    }
+  }
   if (!lacks.has('os-release')) await writeFile(join(tree, 'etc/os-release'), osReleaseText(parameters));
 }
 

@@ -32,6 +32,8 @@ export const FAULT_ROWS = [
   'trial boot that panics',
   'trial boot that never gets Ready',
   'trial boot that shows another version',
+  'trial boot whose agent never starts',
+  'guard of a slot that has become the default',
   'power cut in every phase',
   'PodDisruptionBudget that never allows',
   'pod that does not go',

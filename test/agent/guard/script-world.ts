@@ -138,17 +138,27 @@ export class ScriptWorld {
 
   /** Runs the script until it ends, or the machine was rebooted under it. */
   async run(shell: readonly string[], facts: GuardFacts = FACTS): Promise<'inert' | 'rebooted'> {
+    return this.#runScript(shell, renderGuard(facts, this.#places(this.root)).script);
+  }
+
+  /** Runs a script that was found in a slot, on the machine whose root is `hostRoot`, with this world's programs. */
+  runFound(script: string, hostRoot: string): Promise<'inert' | 'rebooted'> {
+    let text = script;
+    for (const [name, path] of Object.entries(this.#places(hostRoot)))
+      text = text.replace(new RegExp(`^${name}='.*'$`, 'm'), `${name}='${path}'`);
+    return this.#runScript(['dash'], text);
+  }
+
+  #places(hostRoot: string) {
     const { root } = this;
-    const { script } = renderGuard(facts, {
-      ...{
-        ROOT: root,
-        PROC: `${root}/proc`,
-        SYS: `${root}/sys`,
-        DEV: `${root}/dev`,
-        RUN: `${root}/run/guard`,
-      },
-      PATH: `${root}/bin`,
-    });
+    return {
+      ...{ ROOT: hostRoot, PROC: `${root}/proc`, SYS: `${root}/sys`, DEV: `${root}/dev` },
+      ...{ RUN: `${root}/run/guard`, PATH: `${root}/bin` },
+    };
+  }
+
+  async #runScript(shell: readonly string[], script: string): Promise<'inert' | 'rebooted'> {
+    const { root } = this;
     // A busybox may prefer what is built in to the path, reboot among it; a function comes before both.
     const stand = PROGRAMS.map(name => `${name}() { '${root}/bin/${name}' "$@"; }\n`);
     await this.put('guard.sh', `export MAIN=$$\n${stand.join('')}${script}`);
