@@ -4,10 +4,14 @@ import { ROOT } from '../../../tools/lib/paths.mjs';
 
 const page = (): Promise<string> => readFile(join(ROOT, 'docs/u-boot.md'), 'utf8');
 
-/** The environment that docs/u-boot.md gives a board: its block of lines `name=value`. */
-export async function boardSample(): Promise<Record<string, string>> {
-  const block = /```properties\n([\s\S]*?)```/.exec(await page())?.[1] ?? '';
-  const lines = block.split('\n').filter(line => line !== '' && !line.startsWith('#'));
+/**
+ * The environment that docs/u-boot.md gives a board: a block of lines `name=value`. The first is for a U-Boot that
+ * counts boots, the second for one that does not.
+ */
+export async function boardSample(which: 'counts' | 'does not count'): Promise<Record<string, string>> {
+  const blocks = [...(await page()).matchAll(/```properties\n([\s\S]*?)```/g)].map(([, block = '']) => block);
+  const block = blocks[which === 'counts' ? 0 : 1] ?? '';
+  const lines = block.split('\n').filter(line => line !== '');
   return Object.fromEntries(lines.map(line => /^([^=]+)=(.*)$/.exec(line)?.slice(1) ?? []));
 }
 

@@ -13,7 +13,7 @@ describe('a real U-Boot, set up as docs/u-boot.md says', function () {
   let atFirst: readonly Buffer[];
 
   before(async () => {
-    board = await QemuBoard.create(await buildUBoot(), await boardSample());
+    board = await QemuBoard.create(await buildUBoot(), await boardSample('counts'));
     atFirst = await board.host.bytes();
   });
   beforeEach(() => board.host.restore(atFirst));
@@ -122,4 +122,37 @@ describe('a real U-Boot, set up as docs/u-boot.md says', function () {
       expect(text.includes('Using altbootcmd')).to.equal(expected.isAlternative);
       expect(await board.host.variables()).to.deep.equal({ ...expected.variables });
     });
+});
+
+describe('a real U-Boot that counts by the script of docs/u-boot.md', function () {
+  this.timeout(300_000);
+  // Names that are none of U-Boot's own, so that the count of this build stays out of it.
+  const NAMES = { upgrade_available: 'trial_on', bootcount: 'trial_count', bootlimit: 'trial_limit' };
+  const renamed = (text: string) =>
+    Object.entries(NAMES).reduce((all, [name, other]) => all.replaceAll(name, other), text);
+  let board: QemuBoard;
+
+  before(async () => {
+    const sample = Object.entries(await boardSample('does not count'));
+    const variables = Object.fromEntries(sample.map(entry => entry.map(renamed)));
+    board = await QemuBoard.create(await buildUBoot(), variables);
+  });
+  after(() => board?.host.remove());
+
+  it('tries a slot once, goes back by itself, and keeps what was confirmed', async () => {
+    const { upgrade_available: upgradeAvailable, bootcount: bootCount, bootlimit: bootLimit } = NAMES;
+    const uboot = board.host.bootLoader({ variables: { upgradeAvailable, bootCount, bootLimit } });
+    await uboot.assertTrialSupported();
+    expect(await board.boot()).to.contain(RUNS('A'));
+    await uboot.armTrial('B', 'A');
+    expect(await board.boot()).to.contain(RUNS('B'));
+    expect(await uboot.read()).to.deep.equal({ defaultSlot: 'A' });
+    expect(await board.boot()).to.contain(RUNS('A'));
+    expect(await uboot.read()).to.deep.equal({ defaultSlot: 'A' });
+    await uboot.armTrial('B', 'A');
+    await board.boot();
+    await uboot.settle('B');
+    for (const _boot of [1, 2]) expect(await board.boot()).to.contain(RUNS('B'));
+    expect(await uboot.read()).to.deep.equal({ defaultSlot: 'B' });
+  });
 });
