@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { link, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ImageReference } from '../../src/domain/image-reference.ts';
 import type { Architecture } from './architecture.ts';
 import { digestOf, type Layer, startTar } from './layer.ts';
+import { plainModes } from './tree.ts';
 
 /** An image that is to be written as one file. */
 export interface ImageSource {
@@ -60,11 +61,13 @@ export async function writeImage(path: string, source: ImageSource): Promise<str
   try {
     const root = join(temp, 'root');
     await mkdir(join(root, 'blobs/sha256'), { recursive: true });
-    for (const { layer } of layers) await link(layer.path, join(root, blob(layer.digest)));
+    // Copies, not links: tar minds if another build touches the layer in the cache meanwhile.
+    for (const { layer } of layers) await copyFile(layer.path, join(root, blob(layer.digest)));
     for (const text of [config, manifest]) await writeFile(join(root, blob(digestOf(text))), text);
     await writeFile(join(root, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
     await writeFile(join(root, 'index.json'), JSON.stringify(index));
     await writeFile(join(root, 'manifest.json'), JSON.stringify(docker));
+    await plainModes(root);
     const { tar, ended } = startTar(root);
     await Promise.all([pipeline(tar, createWriteStream(join(temp, 'image.tar'))), ended]);
     await rename(join(temp, 'image.tar'), path);
