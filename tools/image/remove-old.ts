@@ -2,10 +2,10 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const KEPT_FILES = 6;
-const DAY_MS = 24 * 3600_000;
+const IDLE_MS = 3 * 3600_000;
 
 /**
- * Keeps a folder of the cache small, as each change of the sources makes another file: what nobody used for a day goes,
+ * Keeps a folder of the cache small, as each change of the sources makes another file: what nobody used for hours goes,
  * except the newest few. So does what a build that broke off left.
  */
 export async function removeOld(folder: string): Promise<void> {
@@ -15,7 +15,7 @@ export async function removeOld(folder: string): Promise<void> {
   const newest = aged.filter(({ file }) => /\.tar(\.gz)?$/.test(file)).sort((a, b) => b.usedMs - a.usedMs);
   const old = [...newest.slice(KEPT_FILES), ...aged.filter(({ file }) => file.includes('temp-'))];
   for (const { file, usedMs } of old) {
-    if (usedMs > Date.now() - DAY_MS) continue;
+    if (usedMs > Date.now() - IDLE_MS) continue;
     for (const name of new Set([file, `${file}.json`, file.replace(/\.tar\.gz$/, '.json')]))
       await rm(join(folder, name), { recursive: true, force: true });
   }
