@@ -45,6 +45,10 @@ const CHECK_LIMIT_MS = 10 * 60_000;
 const STATE = { at: 0x3a, clean: 1 } as const;
 const INCOMPATIBLE = { at: 0x60, needsRecovery: 4 } as const;
 
+/** How e2fsck ends. @source e2fsck(8) */
+const CORRECTED = 1;
+const LEFT_UNCORRECTED = 4;
+
 /** What the guard works with. */
 export interface TrialGuardParts {
   readonly hostRoot: string;
@@ -78,7 +82,7 @@ async function protect(
     await install(node, files, isClean);
   } catch (error) {
     if (isTransient(error) && reasonOf(error) === 'SlotBusy') throw error;
-    if (error instanceof Damage) throw error.asStalled();
+    if (error instanceof Damage) throw damaged(error);
     const reason = reasonOf(error) === 'GuardUnsupported' ? 'GuardUnsupported' : 'GuardNotInstalled';
     return unguarded(reason, messageOf(error));
   }
@@ -102,16 +106,16 @@ async function filesFor(
   });
 }
 
-/** Something went wrong after the slot had been written to. */
-class Damage extends Error {
-  asStalled(): StalledError {
-    return new StalledError(
-      'SlotWriteFailed',
-      `the trial guard could not be written to the slot (${this.message}): check the disk, then retry`,
-      { cause: this.cause },
-    );
-  }
-}
+/** What is on the slot may not be whole any more, unlike where the guard could just not be put there. */
+class Damage extends Error {}
+
+const damaged = (cause: Damage): StalledError =>
+  new StalledError(
+    'SlotWriteFailed',
+    `the slot's file system is damaged, which showed when its trial guard was written (${cause.message}): check the ` +
+      'disk, and install the slot anew by an upgrade',
+    { cause },
+  );
 
 async function install(node: SlotNode, files: GuardFiles, isClean: boolean): Promise<void> {
   const held = await holdSlot(node.path);
@@ -146,9 +150,9 @@ async function writeInto(node: SlotNode, files: GuardFiles): Promise<void> {
 /** A machine that stopped in the middle of a write leaves what a file system without a journal does not mend itself. */
 async function repair(path: string): Promise<void> {
   const { code, stdout, stderr } = await run(['e2fsck', '-p', '--', path], { timeoutMs: CHECK_LIMIT_MS });
-  // 1: errors were corrected.
-  if (code === 0 || code === 1) return;
-  throw new Damage(`e2fsck: ${`${stdout}${stderr}`.trim().slice(-300)}`);
+  if (code === 0 || code === CORRECTED) return;
+  const why = `e2fsck: ${`${stdout}${stderr}`.trim().slice(-300)}`;
+  throw code === LEFT_UNCORRECTED ? new Damage(why) : new Error(why);
 }
 
 async function isCleanlyUnmounted(path: string): Promise<boolean> {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { createTrialGuard, type GuardResult } from '../../../src/agent/guard/trial-guard.ts';
 import type { BootLoader } from '../../../src/agent/ports.ts';
+import { reasonOf } from '../../../src/domain/errors.ts';
 import { makeFileSystem } from '../../env/images.ts';
 import { runProgram } from '../../env/node/run-program.ts';
 import { eventually } from '../../env/wait.ts';
@@ -169,6 +170,22 @@ describe('a trial guard in a slot', function () {
     const before = await readFile(host.slotB);
     await protect();
     expect(before.equals(await readFile(host.slotB))).to.equal(true);
+  });
+
+  it('refuses a slot whose file system does not let itself be mended', async () => {
+    await install(SYSTEM, 8, ['-O', '^has_journal']);
+    await runProgram('debugfs', '-w', '-R', 'set_super_value state 0', host.slotB);
+    // Two files that share their blocks: which of them is right, only a person can say.
+    const blocks = await inSlot('blocks', '/usr/lib/systemd/systemd');
+    await runProgram('debugfs', '-w', '-R', 'set_inode_field /etc/os-release flags 0', host.slotB);
+    await runProgram(
+      'debugfs',
+      '-w',
+      '-R',
+      `set_inode_field /etc/os-release block[0] ${blocks.trim()}`,
+      host.slotB,
+    );
+    expect(await protect().then(() => 'nothing', reasonOf)).to.equal('SlotWriteFailed');
   });
 
   it('can be put there after an agent was killed in the middle of it, who left no mount', async () => {
