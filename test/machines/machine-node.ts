@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cluster } from '../env/cluster.ts';
+import type { NodeApi } from '../env/node/node-api.ts';
 import { runProgram } from '../env/node/run-program.ts';
 import { eventually } from '../env/wait.ts';
 import type { DiskLayout } from './disk/layout.ts';
@@ -37,12 +38,17 @@ export interface MachineNode {
    * reboot, hence the boot id.
    */
   untilReady(options?: { readonly notBootId?: string; readonly timeoutMs?: number }): Promise<NodeView>;
+  /** Waits until the pod of the DaemonSet is Ready on it. */
+  untilAgentRuns(timeoutMs?: number): Promise<void>;
   /** Switches it off for good and takes its address off this host. */
   stop(): Promise<void>;
 }
 
 /** Installs a node on a disk of its own and switches it on. Needs root. */
-export async function startMachineNode(cluster: Cluster, options: MachineNodeOptions): Promise<MachineNode> {
+export async function startMachineNode(
+  { cluster, api }: { readonly cluster: Cluster; readonly api: NodeApi },
+  options: MachineNodeOptions,
+): Promise<MachineNode> {
   const { name } = options;
   const dir = join(cluster.dir, name);
   await mkdir(dir, { recursive: true });
@@ -54,9 +60,16 @@ export async function startMachineNode(cluster: Cluster, options: MachineNodeOpt
     ...options.hardware,
   });
   const view = async (): Promise<NodeView> =>
-    viewOf(JSON.parse((await cluster.kubectl(['get', 'node', name, '-o', 'json'])).stdout));
+    viewOf(await api.call<NodeObject>('GET', `/api/v1/nodes/${name}`));
   return {
     ...{ name, disk, machine, view },
+    untilAgentRuns: async (timeoutMs = READY_MS) => {
+      await eventually(() => isAgentRunning(api, name), {
+        timeoutMs,
+        everyMs: 500,
+        what: `the agent runs on ${name}`,
+      });
+    },
     untilReady: ({ notBootId, timeoutMs = READY_MS } = {}) =>
       eventually(
         async () => {
@@ -67,7 +80,8 @@ export async function startMachineNode(cluster: Cluster, options: MachineNodeOpt
       ),
     stop: async () => {
       await machine.stop();
-      await runProgram('ip', 'address', 'delete', `${address}/32`, 'dev', 'lo');
+      // A second call finds nothing.
+      await runProgram('ip', 'address', 'delete', `${address}/32`, 'dev', 'lo').catch(() => undefined);
     },
   };
 }
@@ -79,6 +93,20 @@ interface NodeObject {
     readonly nodeInfo: { readonly bootID: string; readonly osImage: string };
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
+}
+
+interface PodList {
+  readonly items: readonly {
+    readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+  }[];
+}
+
+async function isAgentRunning(api: NodeApi, nodeName: string): Promise<boolean> {
+  const path = `/api/v1/namespaces/mono-system/pods?fieldSelector=spec.nodeName%3D${nodeName}`;
+  const { items } = await api.call<PodList>('GET', path);
+  const isReady = (pod: PodList['items'][number]): boolean | undefined =>
+    pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+  return items.some(isReady);
 }
 
 const viewOf = ({ spec, status }: NodeObject): NodeView => ({
@@ -111,12 +139,26 @@ interface Identity {
 }
 
 /** Tells a machine that is off who it is and where its cluster is. */
-async function introduce(cluster: Cluster, disk: DiskLayout, { name, address }: Identity): Promise<void> {
+async function introduce(
+  cluster: Cluster,
+  disk: DiskLayout,
+  { name, address, labels }: Identity,
+): Promise<void> {
   const { host } = new URL(cluster.serverUrl);
   const server = host.replace('127.0.0.1', '10.0.2.2');
   const kubeconfig = await readFile(await cluster.kubeletKubeconfig(name), 'utf8');
+  // A kubelet may give its own Node labels of ours when it registers, and none of kubernetes.io.
+  const labelList = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  const environment = [
+    ...[
+      ['NODE_NAME', name],
+      ['NODE_IP', address],
+      ['API_SERVER', server],
+    ],
+    ['NODE_LABELS', labelList.join(',')],
+  ];
   const files = {
-    'node.env': `NODE_NAME=${name}\nNODE_IP=${address}\nAPI_SERVER=${server}\n`,
+    'node.env': environment.map(([key, value]) => `${key}=${value}\n`).join(''),
     'kubelet.conf': kubeconfig.replace(host, server),
     'ca.crt': await readFile(cluster.caFile, 'utf8'),
   };

@@ -1,20 +1,32 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildProductImage } from '../../tools/image/build-image.ts';
 import { ROOT } from '../../tools/lib/paths.mjs';
 import { type Cluster, startCluster } from '../env/cluster.ts';
 import { type ControllerProcess, startController } from '../env/controller-process.ts';
 import { type ImageServer, startImageServer } from '../env/image-server.ts';
+import { connectNodeApi, type NodeApi } from '../env/node/node-api.ts';
+import { type Registry, startRegistry } from '../env/registry.ts';
 import { type MachineNode, type MachineNodeOptions, startMachineNode } from './machine-node.ts';
 import type { LoadedImage } from './tree/persist.ts';
+import type { SystemFile } from './tree/system.ts';
+
+/** Seconds that a trial boot has in these tests: a boot takes 20 to 60, depending on how busy this machine is. */
+export const TRIAL_SECONDS = 120;
 
 /** A cluster whose nodes are emulated machines with the product's container image. */
 export interface World {
   readonly cluster: Cluster;
+  /** The API, as an administrator. */
+  readonly api: NodeApi;
   readonly controller: ControllerProcess;
   readonly server: ImageServer;
+  readonly registry: Registry;
   /** Address of a file of the image server as the machines reach it. */
   url(path: string): string;
+  /** Makes the compressed form of a system available, for `RequestOptions.file`. */
+  serve(file: SystemFile): { readonly path: string; readonly checksum: string };
+  /** Host of the registry as the machines reach it; they have to be told that it speaks plain http. */
+  readonly registryHost: string;
   addNode(options: Omit<MachineNodeOptions, 'images'>): Promise<MachineNode>;
   stop(): Promise<void>;
 }
@@ -24,25 +36,35 @@ export async function startWorld(name: string): Promise<World> {
   const product = await buildProductImage();
   const images: LoadedImage[] = [{ path: product.path, digest: product.digest }];
   const cluster = await startCluster({ name, hasKubelets: true });
-  const server = await startImageServer();
+  const api = await connectNodeApi(cluster.adminKubeconfig);
+  const [server, registry] = [await startImageServer(), await startRegistry()];
   const nodes: MachineNode[] = [];
   await cluster.installTwinslot();
-  await cluster.kubectl(['apply', '-f', '-'], {
-    stdin: await readFile(join(ROOT, 'config/agent/daemonset.yaml'), 'utf8'),
-  });
+  await cluster.kubectl(['apply', '-k', join(ROOT, 'config/agent')]);
+  await cluster.kubectl([
+    ...['create', 'configmap', 'node-agent-config', '--namespace=mono-system'],
+    `--from-literal=agent.yaml=${JSON.stringify({ trialSeconds: TRIAL_SECONDS, stallSeconds: 60 })}`,
+  ]);
   const controller = await startController(cluster);
+  const toMachines = (address: string): string => address.replace('127.0.0.1', '10.0.2.2');
   return {
-    ...{ cluster, controller, server },
-    url: path => `${server.url.replace('127.0.0.1', '10.0.2.2')}${path}`,
+    ...{ cluster, api, controller, server, registry },
+    registryHost: toMachines(registry.host),
+    url: path => `${toMachines(server.url)}${path}`,
+    serve: file => {
+      const path = `/${file.zstChecksum.slice(7, 19)}.zst`;
+      server.serve(path, file.zstPath);
+      return { path, checksum: file.zstChecksum };
+    },
     addNode: async options => {
-      const node = await startMachineNode(cluster, { ...options, images });
+      const node = await startMachineNode({ cluster, api }, { ...options, images });
       nodes.push(node);
       return node;
     },
     stop: async () => {
       await Promise.all(nodes.map(node => node.stop()));
       await controller.stop();
-      await server.close();
+      await Promise.all([server.close(), registry.stop(), api.close()]);
       await cluster.stop();
     },
   };

@@ -15,7 +15,9 @@ const MACHINE_PACKAGES = {
   sfdisk: 'fdisk',
   'mkfs.vfat': 'dosfstools',
   mcopy: 'mtools',
-  busybox: 'busybox-static',
+  containerd: 'containerd',
+  ctr: 'containerd',
+  ip: 'iproute2',
   // A board with U-Boot, which is built for it.
   'qemu-system-aarch64': 'qemu-system-arm',
   'aarch64-linux-gnu-gcc': 'gcc-aarch64-linux-gnu',
@@ -30,6 +32,7 @@ const MACHINE_FILES = {
   '/usr/lib/grub/i386-pc/boot.img': 'grub-pc-bin',
   '/usr/lib/grub/x86_64-efi/normal.mod': 'grub-efi-amd64-bin',
   '/usr/share/OVMF/OVMF_CODE_4M.fd': 'ovmf',
+  '/usr/include/stdio.h': 'libc6-dev',
   '/usr/include/openssl/evp.h': 'libssl-dev',
   '/usr/share/keyrings/debian-archive-keyring.gpg': 'debian-archive-keyring',
 };
@@ -58,6 +61,9 @@ const PACKAGES = {
   pv: 'pv',
   nsenter: 'util-linux',
   fw_setenv: 'libubootenv-tool',
+  dash: 'dash',
+  busybox: 'busybox-static',
+  'systemd-analyze': 'systemd',
   ...(HAS_MACHINES ? MACHINE_PACKAGES : {}),
 };
 

@@ -1,0 +1,65 @@
+import type { MachineNode } from '../machine-node.ts';
+import { FIRST_VERSION } from '../versions.ts';
+import type { World } from '../world.ts';
+import type { CaseNodeOptions } from './case.ts';
+
+/** The nodes of a campaign: a case gets the one of an earlier case if it is well, as a boot costs half a minute. */
+export interface CampaignNodes {
+  take(options?: CaseNodeOptions): Promise<MachineNode>;
+  /** Gives back what the case took. Nodes that a failed case used, and private ones, are switched off. */
+  release(isWell: boolean): Promise<void>;
+}
+
+interface Known {
+  readonly key: string;
+  readonly node: MachineNode;
+}
+
+/** Makes the pool of a world. */
+export function createNodes(world: World): CampaignNodes {
+  let idle: Known[] = [];
+  let taken: (Known & { readonly isPrivate: boolean })[] = [];
+  let count = 0;
+
+  const make = async (options: CaseNodeOptions): Promise<MachineNode> => {
+    count += 1;
+    const name = `node-${count}`;
+    const { isPrivate: _, firmware = 'uefi', system = { version: FIRST_VERSION }, labels, ...rest } = options;
+    const node = await world.addNode({
+      ...{ name, firmware, system, ...rest },
+      labels: { 'upgrade.openeuler.org/node-selector': name, ...labels },
+    });
+    try {
+      await node.untilReady();
+      await node.untilAgentRuns();
+    } catch (error) {
+      throw new Error(`${String(error)}\nconsole of ${name}:\n${node.machine.console.text.slice(-3000)}`);
+    }
+    return node;
+  };
+
+  return {
+    take: async (options = {}) => {
+      const key = JSON.stringify(options);
+      const isPrivate = options.isPrivate ?? false;
+      const found = isPrivate ? undefined : idle.find(known => known.key === key);
+      const node = found?.node ?? (await make(options));
+      idle = idle.filter(known => known.node !== node);
+      taken.push({ key, node, isPrivate });
+      return node;
+    },
+    release: async isWell => {
+      const given = taken;
+      taken = [];
+      for (const { key, node, isPrivate } of given) {
+        if (isWell && !isPrivate && node.machine.isOn) idle.push({ key, node });
+        else await discard(world, node);
+      }
+    },
+  };
+}
+
+async function discard(world: World, node: MachineNode): Promise<void> {
+  await node.stop();
+  await world.cluster.kubectl(['delete', 'node', node.name, '--ignore-not-found', '--wait=false']);
+}

@@ -1,0 +1,60 @@
+// What `npm run test:machines` runs.
+import { Command } from 'commander';
+import { startWorld } from '../world.ts';
+import { CASES } from './cases.ts';
+import { createNodes } from './nodes.ts';
+import { keepResults } from './report.ts';
+import { type CaseResult, runCase } from './run-case.ts';
+
+const command = new Command('npm run test:machines --')
+  .description('Runs the cases in which emulated machines boot, and writes docs/evidence/machines.md.')
+  .option('--only <text>', 'cases whose id contains this; several with commas')
+  .option('--seed <number>', 'decides every random moment', '1')
+  .option('--list', 'names the cases and runs none')
+  .option('--no-report', 'leaves docs/evidence alone')
+  .parse();
+const options = command.opts<{ only?: string; seed: string; list?: boolean; report: boolean }>();
+const chosen = CASES.filter(
+  ({ id }) => !options.only || options.only.split(',').some(text => id.includes(text)),
+);
+
+if (options.list) for (const { id, title } of chosen) console.log(`${id.padEnd(44)} ${title}`);
+else if (chosen.length === 0) command.error(`no case has ${options.only} in its id: --list names them`);
+else if (process.getuid?.() !== 0) command.error('root is needed: it makes file systems and adds addresses');
+else process.exitCode = (await runAll()) ? 0 : 1;
+process.exit();
+
+async function runAll(): Promise<boolean> {
+  const startMs = performance.now();
+  const world = await startWorld('machines');
+  const nodes = createNodes(world);
+  const results: CaseResult[] = [];
+  const seed = Number(options.seed);
+  const date = new Date().toISOString().slice(0, 10);
+  try {
+    for (const [index, testCase] of chosen.entries()) {
+      const head = `${index + 1}/${chosen.length} ${testCase.id}`;
+      const show = (text: string): void => {
+        const minutes = ((performance.now() - startMs) / 60_000).toFixed(1);
+        if (process.stdout.isTTY)
+          process.stdout.write(`\r\u001b[K${minutes} min  ${head}  ${text}`.slice(0, 110));
+      };
+      show('…');
+      const result = await runCase(testCase, { world, nodes, seed, date, step: show });
+      results.push(result);
+      if (process.stdout.isTTY) process.stdout.write('\r\u001b[K');
+      console.log(`${result.isOk ? '✔' : '✖'} ${head}  ${result.seconds} s  ${result.notes.join('; ')}`);
+      if (result.error) console.log(`  ${result.error.replaceAll('\n', '\n  ')}`);
+      if (options.report)
+        await keepResults(
+          results,
+          CASES.map(({ id }) => id),
+        );
+    }
+  } finally {
+    await world.stop();
+  }
+  const green = results.filter(result => result.isOk).length;
+  console.log(`\n${green} passed, ${results.length - green} failed`);
+  return green === results.length;
+}
