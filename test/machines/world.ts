@@ -13,6 +13,10 @@ import type { SystemFile } from './tree/system.ts';
 /** Seconds that a trial boot has in these tests: a boot takes 20 to 60, depending on how busy this machine is. */
 export const TRIAL_SECONDS = 120;
 
+/** A system with this file is not healthy: the agents are told to look for it. */
+export const UNHEALTHY_FILE = 'etc/unhealthy';
+const HEALTH_COMMAND = ['chroot', '/host', '/usr/bin/test', '!', '-e', `/${UNHEALTHY_FILE}`];
+
 /** A cluster whose nodes are emulated machines with the product's container image. */
 export interface World {
   readonly cluster: Cluster;
@@ -43,7 +47,7 @@ export async function startWorld(name: string): Promise<World> {
   await cluster.kubectl(['apply', '-k', join(ROOT, 'config/agent')]);
   await cluster.kubectl([
     ...['create', 'configmap', 'node-agent-config', '--namespace=mono-system'],
-    `--from-literal=agent.yaml=${JSON.stringify({ trialSeconds: TRIAL_SECONDS, stallSeconds: 60 })}`,
+    `--from-literal=agent.yaml=${JSON.stringify({ trialSeconds: TRIAL_SECONDS, stallSeconds: 60, healthCommand: HEALTH_COMMAND })}`,
   ]);
   const controller = await startController(cluster);
   const toMachines = (address: string): string => address.replace('127.0.0.1', '10.0.2.2');

@@ -33,6 +33,8 @@ export interface MachineCase {
   readonly expected: string;
   /** Also part of `npm test`. */
   readonly isQuick?: boolean;
+  /** Mostly waits: runs side by side with those of its neighbours that do too. */
+  readonly isIdle?: boolean;
   /** @throws Error when something does not hold */
   run(context: CaseContext): Promise<void>;
 }

@@ -5,6 +5,12 @@ import type { CaseNodeOptions } from './case.ts';
 
 /** The nodes of a campaign: a case gets the one of an earlier case if it is well, as a boot costs half a minute. */
 export interface CampaignNodes {
+  /** For one case; several may have theirs at the same time. */
+  open(): CaseNodes;
+}
+
+/** The nodes of one case. */
+export interface CaseNodes {
   take(options?: CaseNodeOptions): Promise<MachineNode>;
   /** Gives back what the case took. Nodes that a failed case used, and private ones, are switched off. */
   release(isWell: boolean): Promise<void>;
@@ -18,7 +24,6 @@ interface Known {
 /** Makes the pool of a world. */
 export function createNodes(world: World): CampaignNodes {
   let idle: Known[] = [];
-  let taken: (Known & { readonly isPrivate: boolean })[] = [];
   let count = 0;
 
   const make = async (options: CaseNodeOptions): Promise<MachineNode> => {
@@ -38,25 +43,27 @@ export function createNodes(world: World): CampaignNodes {
     return node;
   };
 
-  return {
-    take: async (options = {}) => {
-      const key = JSON.stringify(options);
-      const isPrivate = options.isPrivate ?? false;
-      const found = isPrivate ? undefined : idle.find(known => known.key === key);
-      const node = found?.node ?? (await make(options));
-      idle = idle.filter(known => known.node !== node);
-      taken.push({ key, node, isPrivate });
-      return node;
-    },
-    release: async isWell => {
-      const given = taken;
-      taken = [];
-      for (const { key, node, isPrivate } of given) {
-        if (isWell && !isPrivate && node.machine.isOn) idle.push({ key, node });
-        else await discard(world, node);
-      }
-    },
+  const open = (): CaseNodes => {
+    const taken: (Known & { readonly isPrivate: boolean })[] = [];
+    return {
+      take: async (options = {}) => {
+        const key = JSON.stringify(options);
+        const isPrivate = options.isPrivate ?? false;
+        const found = isPrivate ? undefined : idle.find(known => known.key === key);
+        idle = idle.filter(known => known !== found);
+        const node = found?.node ?? (await make(options));
+        taken.push({ key, node, isPrivate });
+        return node;
+      },
+      release: async isWell => {
+        for (const { key, node, isPrivate } of taken) {
+          if (isWell && !isPrivate && node.machine.isOn) idle.push({ key, node });
+          else await discard(world, node);
+        }
+      },
+    };
   };
+  return { open };
 }
 
 async function discard(world: World, node: MachineNode): Promise<void> {

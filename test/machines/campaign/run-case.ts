@@ -29,7 +29,8 @@ export interface CaseSurroundings {
 
 /** Runs one case; its failure is a result, not an error. */
 export async function runCase(testCase: MachineCase, around: CaseSurroundings): Promise<CaseResult> {
-  const { world, nodes, seed, date, step } = around;
+  const { world, seed, date, step } = around;
+  const nodes = around.nodes.open();
   const { id, title, expected } = testCase;
   const notes: string[] = [];
   const startMs = performance.now();

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { startWorld } from '../world.ts';
 import { CASES } from './cases.ts';
+import { inTurn } from './in-turn.ts';
 import { createNodes } from './nodes.ts';
 import { keepResults } from './report.ts';
 import { type CaseResult, runCase } from './run-case.ts';
@@ -30,10 +31,11 @@ async function runAll(): Promise<boolean> {
   const nodes = createNodes(world);
   const results: CaseResult[] = [];
   const seed = Number(options.seed);
+  let kept = Promise.resolve();
   const date = new Date().toISOString().slice(0, 10);
   try {
-    for (const [index, testCase] of chosen.entries()) {
-      const head = `${index + 1}/${chosen.length} ${testCase.id}`;
+    await inTurn(chosen, async testCase => {
+      const head = `${chosen.indexOf(testCase) + 1}/${chosen.length} ${testCase.id}`;
       const show = (text: string): void => {
         const minutes = ((performance.now() - startMs) / 60_000).toFixed(1);
         if (process.stdout.isTTY)
@@ -46,11 +48,15 @@ async function runAll(): Promise<boolean> {
       console.log(`${result.isOk ? '✔' : '✖'} ${head}  ${result.seconds} s  ${result.notes.join('; ')}`);
       if (result.error) console.log(`  ${result.error.replaceAll('\n', '\n  ')}`);
       if (options.report)
-        await keepResults(
-          results,
-          CASES.map(({ id }) => id),
+        // One after the other: neighbours may end at the same time.
+        kept = kept.then(() =>
+          keepResults(
+            results,
+            CASES.map(({ id }) => id),
+          ),
         );
-    }
+      await kept;
+    });
   } finally {
     await world.stop();
   }

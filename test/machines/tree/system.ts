@@ -17,7 +17,7 @@ export interface SystemSpec {
   /** `PRETTY_NAME`, which the kubelet reports as `osImage`. Default `KubeOS <version without v>`. */
   readonly prettyName?: string;
   /** Path inside the system → its content; null removes it, `-> target` makes a symbolic link. */
-  readonly files?: Readonly<Record<string, string | null>>;
+  readonly files?: Readonly<Record<string, string | Buffer | null>>;
   /** Paths of `files` that may be executed. */
   readonly executable?: readonly string[];
 }
@@ -89,7 +89,7 @@ async function applySpec(tree: string, spec: SystemSpec): Promise<void> {
     await rm(path, { recursive: true, force: true });
     if (content === null) continue;
     await mkdir(dirname(path), { recursive: true });
-    if (content.startsWith('-> ')) await symlink(content.slice(3), path);
+    if (typeof content === 'string' && content.startsWith('-> ')) await symlink(content.slice(3), path);
     else await writeFile(path, content, { mode: spec.executable?.includes(name) ? 0o755 : 0o644 });
   }
 }
