@@ -10,6 +10,18 @@ export type DiskName = 'vda' | 'sda' | 'nvme0n1';
  */
 export type DiskCache = 'unsafe' | 'honest';
 
+/** A disk that holds nothing of the system. */
+export interface DataDisk {
+  readonly path: string;
+  /** Default false. True: the kernel finds it first, so it gets the name that the system's disk has without it. */
+  readonly isFirst?: boolean;
+}
+
+/** The block node below the plain disk's format: what lies between is put there while the machine runs. */
+export const MEDIUM_NODE = 'medium';
+/** The block node of the plain disk's format. */
+export const FORMAT_NODE = 'format';
+
 /** A machine's hardware. */
 export interface Hardware {
   readonly firmware: Firmware;
@@ -20,6 +32,8 @@ export interface Hardware {
   readonly diskCache?: DiskCache;
   /** Takes the place of the plain disk: arguments that define the block node `disk`. */
   readonly diskNode?: readonly string[];
+  /** A second disk beside it, on a controller of the same kind. */
+  readonly dataDisk?: DataDisk;
   /** Default 1024. */
   readonly memoryMiB?: number;
   /** Default 2. */
@@ -32,10 +46,11 @@ export interface Hardware {
   readonly dir: string;
 }
 
-const DISK_CONTROLLERS: Record<DiskName, readonly string[]> = {
-  vda: ['-device', 'virtio-blk-pci,drive=disk,bootindex=1'],
-  sda: ['-device', 'virtio-scsi-pci', '-device', 'scsi-hd,drive=disk,bootindex=1'],
-  nvme0n1: ['-device', 'nvme,drive=disk,serial=twinslot,bootindex=1'],
+/** What a disk is attached to, and as what. */
+const DISK_CONTROLLERS: Record<DiskName, { readonly bus: readonly string[]; readonly disk: string }> = {
+  vda: { bus: [], disk: 'virtio-blk-pci' },
+  sda: { bus: ['-device', 'virtio-scsi-pci'], disk: 'scsi-hd' },
+  nvme0n1: { bus: [], disk: 'nvme' },
 };
 const CACHE: Record<DiskCache, string> = { unsafe: 'unsafe', honest: 'writethrough' };
 export const UEFI_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd';
@@ -46,13 +61,14 @@ export function qemuArguments(hardware: Hardware): string[] {
   const { dir, memoryMiB = 1024, cpus = 2, diskCache = 'unsafe', diskName = 'vda', devices = [] } = hardware;
   const { diskNode, kubeletAddress } = hardware;
   const forward = kubeletAddress === undefined ? '' : `,hostfwd=tcp:${kubeletAddress}:10250-:10250`;
-  const plainDisk = `if=none,id=disk,file=${hardware.diskPath},format=raw,cache=${CACHE[diskCache]},aio=threads,discard=unmap`;
+  const file = `file.driver=file,file.filename=${hardware.diskPath},file.node-name=${MEDIUM_NODE},node-name=${FORMAT_NODE}`;
+  const plainDisk = `if=none,id=disk,${file},format=raw,cache=${CACHE[diskCache]},aio=threads,discard=unmap`;
   return [
     ...['-machine', 'q35', '-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'qemu64'],
     ...['-smp', `${cpus}`, '-m', `${memoryMiB}`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...(diskNode ?? ['-drive', plainDisk]),
-    ...DISK_CONTROLLERS[diskName],
+    ...attached(diskName, hardware.dataDisk),
     ...['-netdev', `user,id=n0${forward}`, '-device', 'virtio-net-pci,netdev=n0,romfile='],
     ...['-device', 'virtio-rng-pci'],
     ...['-chardev', 'stdio,id=s0,signal=off', '-serial', 'chardev:s0'],
@@ -65,5 +81,22 @@ export function qemuArguments(hardware: Hardware): string[] {
           ...['-drive', `if=pflash,format=raw,file=${dir}/uefi-variables.fd`],
         ]
       : []),
+  ];
+}
+
+/** The kernel names disks in the order in which it finds them. */
+function attached(name: DiskName, data: DataDisk | undefined): string[] {
+  const { bus, disk } = DISK_CONTROLLERS[name];
+  const device = (drive: string, more = ''): string[] => {
+    const serial = disk === 'nvme' ? `,serial=twinslot-${drive}` : '';
+    return ['-device', `${disk},drive=${drive}${serial}${more}`];
+  };
+  const system = device('disk', ',bootindex=1');
+  if (!data) return [...bus, ...system];
+  const other = device('data');
+  return [
+    ...['-drive', `if=none,id=data,file=${data.path},format=raw,cache=unsafe,aio=threads`],
+    ...bus,
+    ...(data.isFirst ? [...other, ...system] : [...system, ...other]),
   ];
 }

@@ -7,7 +7,7 @@ import { TOOL_PATH } from '../../env/node/run-program.ts';
 import { eventually } from '../../env/wait.ts';
 import { type Hardware, qemuArguments, UEFI_VARIABLES } from './command-line.ts';
 import { type Console, createConsole } from './console.ts';
-import { connectSocket, type QmpEvent, speakQmp } from './qmp.ts';
+import { connectSocket, type Qmp, type QmpEvent, speakQmp } from './qmp.ts';
 import { createShell, type Shell } from './shell.ts';
 
 /** How one run of the machine ended: it reset itself, was switched off by its system, or lost its power. */
@@ -32,6 +32,11 @@ export interface Machine extends Shell {
   powerOn(change?: Partial<Hardware>): Promise<void>;
   /** Resolves when the machine has been started `count` times. */
   untilBoot(count: number, timeoutMs?: number): Promise<void>;
+  /**
+   * Asks the emulator itself: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html
+   * @throws Error when it refuses, or is off
+   */
+  control(command: string, values?: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** Cuts the power for good. */
   stop(): Promise<void>;
 }
@@ -44,6 +49,7 @@ export async function startMachine(name: string, hardware: Hardware): Promise<Ma
   let current = hardware;
   let child: ChildProcess | undefined;
   let isCut = false;
+  let control: Qmp | undefined;
 
   const run = async (): Promise<void> => {
     const { dir } = current;
@@ -72,13 +78,14 @@ export async function startMachine(name: string, hardware: Hardware): Promise<Ma
       );
       if (line) shell.attach(line);
       if (qmp)
-        speakQmp(qmp, event => {
+        control = speakQmp(qmp, event => {
           end = end === 'watchdog' ? end : (endOf(event) ?? end);
         });
     };
     void listen().catch(() => undefined);
     void exited.then(async () => {
       shell.detach();
+      control = undefined;
       boot.end = isCut ? 'power-cut' : (end ?? 'power-cut');
       if (!isCut && end === undefined) console.write(`\n[the emulator ended: ${stderr.trim()}]\n`);
       if (boot.end === 'reset' || boot.end === 'watchdog') await run();
@@ -112,6 +119,10 @@ export async function startMachine(name: string, hardware: Hardware): Promise<Ma
     run: shell.run,
     cutPower,
     powerOn,
+    control: async (command, values) => {
+      const line = await eventually(() => control, { timeoutMs: 10_000, what: `${name} has an emulator` });
+      return line.ask(command, values);
+    },
     untilBoot: async (count, timeoutMs = 180_000) => {
       await eventually(() => boots.length >= count, { timeoutMs, what: `${name} is started ${count} times` });
     },
