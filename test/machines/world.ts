@@ -22,7 +22,8 @@ export interface World {
   readonly cluster: Cluster;
   /** The API, as an administrator. */
   readonly api: NodeApi;
-  readonly controller: ControllerProcess;
+  /** Runs on this host, unless the world was started without. */
+  readonly controller: ControllerProcess | undefined;
   readonly server: ImageServer;
   readonly registry: Registry;
   /** Address of a file of the image server as the machines reach it. */
@@ -31,12 +32,20 @@ export interface World {
   serve(file: SystemFile): { readonly path: string; readonly checksum: string };
   /** Host of the registry as the machines reach it; they have to be told that it speaks plain http. */
   readonly registryHost: string;
+  /** In the order in which they were added; some may be off. */
+  readonly nodes: readonly MachineNode[];
   addNode(options: Omit<MachineNodeOptions, 'images'>): Promise<MachineNode>;
   stop(): Promise<void>;
 }
 
+/** What a world consists of. */
+export interface WorldOptions {
+  /** Default true: our controller runs on this host, beside the control plane. */
+  readonly hasController?: boolean;
+}
+
 /** Starts the control plane, our controller beside it, and the DaemonSet; nodes are added afterwards. Needs root. */
-export async function startWorld(name: string): Promise<World> {
+export async function startWorld(name: string, { hasController = true }: WorldOptions = {}): Promise<World> {
   const product = await buildProductImage();
   const images: LoadedImage[] = [{ path: product.path, digest: product.digest }];
   const cluster = await startCluster({ name, hasKubelets: true });
@@ -49,10 +58,10 @@ export async function startWorld(name: string): Promise<World> {
     ...['create', 'configmap', 'node-agent-config', '--namespace=mono-system'],
     `--from-literal=agent.yaml=${JSON.stringify({ trialSeconds: TRIAL_SECONDS, stallSeconds: 60, healthCommand: HEALTH_COMMAND })}`,
   ]);
-  const controller = await startController(cluster);
+  const controller = hasController ? await startController(cluster) : undefined;
   const toMachines = (address: string): string => address.replace('127.0.0.1', '10.0.2.2');
   return {
-    ...{ cluster, api, controller, server, registry },
+    ...{ cluster, api, controller, server, registry, nodes },
     registryHost: toMachines(registry.host),
     url: path => `${toMachines(server.url)}${path}`,
     serve: file => {
@@ -67,7 +76,7 @@ export async function startWorld(name: string): Promise<World> {
     },
     stop: async () => {
       await Promise.all(nodes.map(node => node.stop()));
-      await controller.stop();
+      await controller?.stop();
       await Promise.all([server.close(), registry.stop(), api.close()]);
       await cluster.stop();
     },
