@@ -35,7 +35,7 @@ export async function persistTree(images: readonly LoadedImage[]): Promise<strin
 }
 
 /** What keeps a pod's namespaces open: busybox, asleep. */
-async function pauseImage(base: string): Promise<LoadedImage> {
+export async function pauseImage(base: string): Promise<LoadedImage> {
   const dir = await cached('pause', [RECIPE, base], async work => {
     const layout = join(work, 'layout');
     const umoci = (...args: string[]): Promise<string> => runProgram('umoci', ...args);
