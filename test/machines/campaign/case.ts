@@ -11,6 +11,12 @@ export interface CaseContext {
   node(options?: CaseNodeOptions): Promise<MachineNode>;
   /** A number from 0 to 1 that the campaign's seed decides: the same seed gives the same numbers to the same case. */
   random(): number;
+  /** The campaign's seed itself. */
+  readonly seed: number;
+  /** The results go into docs/evidence. */
+  readonly isRecorded: boolean;
+  /** Of a case that cuts the power many times: only this cut. */
+  readonly cut?: string | undefined;
   /** One line for the report: what happened, in the words of the objects. */
   note(text: string): void;
   /** Shown while the case runs. */

@@ -5,6 +5,7 @@ import { BOOT } from './boot.ts';
 import type { MachineCase } from './case.ts';
 import { DISK_BOOT_LOADER } from './disk-boot-loader.ts';
 import { HAND } from './hand.ts';
+import { POWER } from './power.ts';
 import { ROLLBACKS } from './rollbacks.ts';
 import { TRIAL_AGENT } from './trial-agent.ts';
 import { TRIAL_GUARDED } from './trial-guarded.ts';
@@ -26,4 +27,5 @@ export const CASES: readonly MachineCase[] = [
   ...HAND,
   ...AGENT_KILLED,
   ...AGENT_UPGRADED,
+  ...POWER,
 ];

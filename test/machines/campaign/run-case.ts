@@ -24,12 +24,15 @@ export interface CaseSurroundings {
   readonly nodes: CampaignNodes;
   readonly seed: number;
   readonly date: string;
+  /** Default false. */
+  readonly isRecorded?: boolean;
+  readonly cut?: string | undefined;
   step(text: string): void;
 }
 
 /** Runs one case; its failure is a result, not an error. */
 export async function runCase(testCase: MachineCase, around: CaseSurroundings): Promise<CaseResult> {
-  const { world, seed, date, step } = around;
+  const { world, seed, date, step, cut, isRecorded = false } = around;
   const nodes = around.nodes.open();
   const { id, title, expected } = testCase;
   const notes: string[] = [];
@@ -37,7 +40,8 @@ export async function runCase(testCase: MachineCase, around: CaseSurroundings): 
   const random = createRandom(`${seed}/${id}`);
   let error: string | undefined;
   try {
-    await testCase.run({ world, node: nodes.take, random, note: text => notes.push(text), step });
+    const note = (text: string): void => void notes.push(text);
+    await testCase.run({ world, node: nodes.take, random, seed, cut, isRecorded, note, step });
   } catch (thrown) {
     error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   }

@@ -11,10 +11,17 @@ const command = new Command('npm run test:machines --')
   .description('Runs the cases in which emulated machines boot, and writes docs/evidence/machines.md.')
   .option('--only <text>', 'cases whose id contains this; several with commas')
   .option('--seed <number>', 'decides every random moment', '1')
+  .option('--cut <id>', 'only this cut of a power case; docs/evidence/power-cuts.md has the ids')
   .option('--list', 'names the cases and runs none')
   .option('--no-report', 'leaves docs/evidence alone')
   .parse();
-const options = command.opts<{ only?: string; seed: string; list?: boolean; report: boolean }>();
+const options = command.opts<{
+  only?: string;
+  seed: string;
+  cut?: string;
+  list?: boolean;
+  report: boolean;
+}>();
 const chosen = CASES.filter(
   ({ id }) => !options.only || options.only.split(',').some(text => id.includes(text)),
 );
@@ -42,7 +49,11 @@ async function runAll(): Promise<boolean> {
           process.stdout.write(`\r\u001b[K${minutes} min  ${head}  ${text}`.slice(0, 110));
       };
       show('…');
-      const result = await runCase(testCase, { world, nodes, seed, date, step: show });
+      const isRecorded = options.report;
+      const result = await runCase(testCase, {
+        ...{ world, nodes, seed, date, isRecorded, cut: options.cut },
+        step: show,
+      });
       results.push(result);
       if (process.stdout.isTTY) process.stdout.write('\r\u001b[K');
       console.log(`${result.isOk ? '✔' : '✖'} ${head}  ${result.seconds} s  ${result.notes.join('; ')}`);

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { openApiHistory } from '../power/api-history.ts';
+import { chooseCuts } from '../power/cut-points.ts';
+import { keepCuts } from '../power/evidence.ts';
+import { type Place, placeOf } from '../power/moments.ts';
+import { type Recording, record } from '../power/recording.ts';
+import { createReplayer } from '../power/replay.ts';
+import { type CutResult, replayCut } from '../power/replay-cut.ts';
+import { wishesFor } from '../power/wishes.ts';
+import { startWorld } from '../world.ts';
+import type { CaseContext, MachineCase } from './case.ts';
+
+/** Power cuts. Each of these cases has a cluster of its own, as it sets the clock of its objects back. */
+export const POWER: readonly MachineCase[] = [
+  {
+    id: 'power/replay',
+    title: 'writes of an upgrade and a rollback replayed up to random points between flushes',
+    expected: 'boots each time, old or new version; the plan goes on',
+    run: replayCuts,
+  },
+];
+
+async function replayCuts(context: CaseContext): Promise<void> {
+  const { step, seed, cut } = context;
+  const world = await startWorld('power');
+  try {
+    step('recording an upgrade and a rollback');
+    const recording = await record(world, 'power-1');
+    await world.controller?.stop();
+    const all = chooseCuts(wishesFor(recording), placesOf(recording), context.random);
+    const points = all.filter(({ id }) => cut === undefined || id === cut);
+    const replayer = createReplayer(
+      recording.log,
+      recording.base,
+      join(world.cluster.dir, 'power-1', 'certain.raw'),
+    );
+    const site = { world, recording, replayer, history: openApiHistory(world.cluster), seed };
+    const results: CutResult[] = [];
+    for (const [number, point] of points.entries()) {
+      step(`${number + 1}/${points.length} ${point.id}`);
+      results.push(await replayCut(site, point, number));
+      await tellCut(context, results);
+    }
+    await site.history.close();
+    sumUp(context, results);
+  } finally {
+    await world.stop();
+  }
+}
+
+/** What an entry was about; the slot is that of the plan at that moment. */
+function placesOf({ log, base, plans }: Recording): (index: number) => Place {
+  const known = new Map<number, Place>();
+  return index => {
+    const entry = log.entries[index];
+    const plan = plans.findLast(({ phases }) => (phases[0]?.entries ?? 0) <= index) ?? plans[0];
+    if (entry === undefined || plan === undefined) return 'flush';
+    const place = known.get(index) ?? placeOf(entry, { log, disk: base, slot: plan.slot });
+    known.set(index, place);
+    return place;
+  };
+}
+
+async function tellCut({ isRecorded }: CaseContext, results: readonly CutResult[]): Promise<void> {
+  const last = results.at(-1);
+  if (last === undefined) return;
+  const { isOk, id, phase, moment, outcome, seconds } = last;
+  console.log(`  ${isOk ? '✔' : '✖'} ${id} (${phase}; ${moment}) ${seconds} s: ${outcome}`);
+  if (isRecorded) await keepCuts(results);
+}
+
+function sumUp({ note }: CaseContext, results: readonly CutResult[]): void {
+  const bad = results.filter(({ isOk }) => !isOk);
+  note(`${results.length - bad.length} of ${results.length} cuts: docs/evidence/power-cuts.md`);
+  if (bad.length > 0) throw new Error(`not as it has to be: ${bad.map(({ id }) => id).join(', ')}`);
+  if (results.length === 0) throw new Error('no power was cut');
+}

@@ -1,0 +1,49 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROOT } from '../../../tools/lib/paths.mjs';
+import type { CutResult } from './replay-cut.ts';
+
+const RESULTS = join(ROOT, 'docs/evidence/power-cuts.json');
+const REPORT = join(ROOT, 'docs/evidence/power-cuts.md');
+
+/** Puts new cuts in the place of those with the same id and seed, and writes the page anew. */
+export async function keepCuts(results: readonly CutResult[]): Promise<void> {
+  const before: CutResult[] = await readFile(RESULTS, 'utf8').then(JSON.parse, () => []);
+  const keyOf = ({ id, seed }: CutResult): string => `${id}/${seed}`;
+  const isNew = new Set(results.map(keyOf));
+  const all = [...before.filter(result => !isNew.has(keyOf(result))), ...results];
+  await writeFile(RESULTS, `${JSON.stringify(all, null, 2)}\n`);
+  await writeFile(REPORT, pageOf(all));
+}
+
+function pageOf(results: readonly CutResult[]): string {
+  const green = results.filter(({ isOk }) => isOk).length;
+  const lines = results.map(
+    ({ id, seed, phase, moment, outcome, isOk, seconds }) =>
+      `| ${isOk ? '✔' : '✖'} | \`${id}\` | ${seed} | ${phase} | ${moment} | ${cell(outcome)} | ${seconds} |`,
+  );
+  return `# Power cuts
+
+What the cases \`power/replay\` and \`power/kill\` of \`npm run test:machines\` found, one line for each cut:
+**${green} of ${results.length} cuts green**.
+
+- *Replayed* cuts: QEMU's driver \`blklogwrites\` recorded every write and flush of one upgrade and one rollback. For each
+  cut a disk is made that holds what was written until the last flush, any of the writes after it, and the last one torn
+  at a sector; the API server's objects are set back, by way of etcd, to what they were at that entry of the log, UIDs
+  included; controller and machine are started anew.
+- *Killed* cuts (\`kill-…\`): the emulator is killed with a disk that has no cache, and switched on again. What it answered to be written is
+  written.
+
+Green means: the environment block could be read; the default slot and the armed one held a whole system; the machine
+booted by itself; it ran the old or the new version and the Node said the same; the plan went on by itself. It ended as
+the line says, the node uncordoned, the slot that ran the default, nothing armed; or, where it has to begin anew
+("goes on"), the agent was seen to do so. \`--seed\` decides the moments and what survives; \`--cut ID\` repeats one cut of a
+new recording.
+
+| | cut | seed | phase | moment (entry of the log, what was written) | then | s |
+|---|---|---|---|---|---|---|
+${lines.join('\n')}
+`;
+}
+
+const cell = (text: string): string => (text.split('\n')[0] ?? '').replaceAll('|', '\\|');
