@@ -9,6 +9,7 @@ import {
   planWrites,
   sectorsToWrite,
 } from './grubenv.ts';
+import { readPastCache } from './past-cache.ts';
 
 /**
  * Reads GRUB's environment block.
@@ -17,7 +18,7 @@ import {
 export async function readEnvironment(path: string): Promise<Environment> {
   const handle = await openBlock(path, constants.O_RDONLY);
   try {
-    return decoded(path, await readBlock(handle));
+    return decoded(path, await readBlock(path, handle));
   } finally {
     await handle.close();
   }
@@ -31,16 +32,16 @@ export async function readEnvironment(path: string): Promise<Environment> {
 export async function changeEnvironment(path: string, changes: Environment): Promise<void> {
   const handle = await openBlock(path, constants.O_RDWR);
   try {
-    const current = await readBlock(handle);
+    const current = await readBlock(path, handle);
     decoded(path, current);
     const writes = planWrites(current, changes);
     if (writes === undefined) throw noRoom(path);
     let before = current;
     for (const block of writes) {
-      await writeSectors(handle, before, block);
+      await writeSectors(path, handle, { before, block });
       before = block;
     }
-    if (!(await readBlock(handle)).equals(before))
+    if (!(await readBlock(path, handle)).equals(before))
       throw invalid(path, 'does not read back as it was written');
   } finally {
     await handle.close();
@@ -54,7 +55,7 @@ export async function changeEnvironment(path: string, changes: Environment): Pro
 export async function assertChangeable(path: string, changes: Environment): Promise<void> {
   const handle = await openBlock(path, constants.O_RDWR);
   try {
-    const current = await readBlock(handle);
+    const current = await readBlock(path, handle);
     decoded(path, current);
     if (planWrites(current, changes) === undefined) throw noRoom(path);
   } finally {
@@ -63,18 +64,34 @@ export async function assertChangeable(path: string, changes: Environment): Prom
 }
 
 /** Writes the sectors that differ, each flushed before the next. */
-async function writeSectors(handle: FileHandle, before: Buffer, block: Buffer): Promise<void> {
+async function writeSectors(
+  path: string,
+  handle: FileHandle,
+  { before, block }: { readonly before: Buffer; readonly block: Buffer },
+): Promise<void> {
   for (const { at, bytes } of sectorsToWrite(before, block)) {
-    await handle.write(bytes, 0, bytes.length, at);
-    await handle.sync();
+    try {
+      await handle.write(bytes, 0, bytes.length, at);
+      await handle.sync();
+    } catch (cause) {
+      throw notWritten(path, cause);
+    }
   }
 }
 
-async function readBlock(handle: FileHandle): Promise<Buffer> {
+/** What the disk has: after a write that failed, the page cache goes on showing what was to be written. */
+async function readBlock(path: string, handle: FileHandle): Promise<Buffer> {
   // One byte more than it may have, to see that it ends there.
-  const buffer = Buffer.alloc(ENVIRONMENT_BYTES + 1);
-  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-  return buffer.subarray(0, bytesRead);
+  const wanted = ENVIRONMENT_BYTES + 1;
+  try {
+    const fromDisk = await readPastCache(path, wanted);
+    if (fromDisk !== undefined) return fromDisk;
+    const buffer = Buffer.alloc(wanted);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
+    return buffer.subarray(0, bytesRead);
+  } catch (cause) {
+    throw invalid(path, `cannot be read (${errnoOf(cause) || 'unknown error'}; check the disk)`, cause);
+  }
 }
 
 async function openBlock(path: string, flags: number): Promise<FileHandle> {
@@ -101,6 +118,14 @@ const readOnly = (path: string, cause: unknown): StalledError =>
     'BootEnvironmentInvalid',
     `GRUB's environment block ${path} may not be written: mount its file system read-write (in the agent's container ` +
       'too), and take away the immutable attribute (chattr -i)',
+    { cause },
+  );
+
+const notWritten = (path: string, cause: unknown): StalledError =>
+  new StalledError(
+    'BootEnvironmentInvalid',
+    `GRUB's environment block ${path} could not be written (${errnoOf(cause) || 'unknown error'}): check the disk ` +
+      'that it lies on (dmesg tells), then retry',
     { cause },
   );
 

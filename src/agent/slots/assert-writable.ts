@@ -12,17 +12,19 @@ import {
   type SlotNode,
   statSlot,
 } from './device.ts';
-import { rootMount } from './mount-info.ts';
+import { findForeignMount } from './foreign-mounts.ts';
+import { type MountEntry, rootMount } from './mount-info.ts';
 
 /**
- * Proves that nothing uses a slot: no mount here or on the host, no loop device, nothing stacked on it, no swap.
+ * Proves that nothing uses a slot: no mount in any mount namespace, no loop device, nothing stacked on it, no swap.
  * @throws StalledError `SlotMounted` with what uses it; TransientError `SlotBusy`
  */
 export async function assertUnused(slot: SlotNode, hostRoot: string): Promise<void> {
   const mounts = [...(await readOwnMounts()), ...((await readHostMounts(hostRoot)) ?? [])];
   const loops = await loopsOn(slot, hostRoot);
   const devices = [...(slot.kind === 'block' ? [slot.device] : []), ...loops.map(loop => loop.device)];
-  const mount = mounts.find(entry => devices.some(device => isSameDevice(device, entry)));
+  const isOfSlot = (entry: MountEntry): boolean => devices.some(device => isSameDevice(device, entry));
+  const mount = mounts.find(isOfSlot);
   if (mount !== undefined)
     throw inUse(slot, `is mounted at ${mount.mountPoint}`, `umount ${mount.mountPoint}`);
   const [loop] = loops;
@@ -32,6 +34,14 @@ export async function assertUnused(slot: SlotNode, hostRoot: string): Promise<vo
   const [holder] = slot.kind === 'block' ? await holdersOf(slot.device) : [];
   if (holder !== undefined) throw inUse(slot, `is part of ${holder}`, 'take it out of there');
   if (await isSwap(slot, hostRoot)) throw inUse(slot, 'is swap space', 'swapoff');
+  const foreign = await findForeignMount(hostRoot, isOfSlot);
+  if (foreign === undefined) return;
+  const { mountPoint, pid, program } = foreign;
+  throw inUse(
+    slot,
+    `is mounted at ${mountPoint} for process ${pid} (${program})`,
+    `nsenter --target ${pid} --mount umount ${mountPoint}, or end that process`,
+  );
 }
 
 /**

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,6 +119,24 @@ describe('slots on block devices', () => {
     const { reason, message } = await refusal(configured().destroySuperblock('B'));
     expect(reason).to.equal('SlotMounted');
     expect(message).to.contain('/mnt/somewhere');
+  });
+
+  it('refuses a device that is mounted in a mount namespace of its own, and says whose that is', async () => {
+    const { b } = await onDevices();
+    const place = join(root, 'mnt');
+    await mkdir(place);
+    const script = 'mount -o ro "$1" "$2" && echo mounted && exec sleep 600';
+    const keeper = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', b, place]);
+    try {
+      await once(keeper.stdout, 'data');
+      await symlink(`/proc/${keeper.pid}`, join(root, `proc/${keeper.pid}`));
+      const { reason, message } = await refusal(configured().assertWritable('B'));
+      expect(reason).to.equal('SlotMounted');
+      expect(message).to.contain(`--target ${keeper.pid} --mount umount ${place}`);
+    } finally {
+      keeper.kill('SIGKILL');
+      await once(keeper, 'exit');
+    }
   });
 
   it('opens a device once', async () => {
