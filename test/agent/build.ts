@@ -121,7 +121,7 @@ export const trial = (changes: Partial<TrialRecord> = {}): TrialRecord => ({
 /** What the guard of slot B left in boot-2. */
 export const guardNote = (changes: Partial<GuardNote> = {}): GuardNote => ({
   ...{ slot: 'B', bootId: 'boot-2', uptimeSeconds: 1020, system: 'running', kubelet: '', containerd: '' },
-  failedUnits: [],
+  ...{ network: '', failedUnits: [], runningJobs: [] },
   ...changes,
 });
 

@@ -45,7 +45,7 @@ export class Cut extends Error {}
 
 const NOTE: Omit<GuardNote, 'slot' | 'bootId'> = {
   ...{ uptimeSeconds: 1020, system: 'maintenance', kubelet: 'inactive', containerd: 'failed' },
-  failedUnits: ['var.mount'],
+  ...{ network: 'eth0', failedUnits: ['var.mount'], runningJobs: [] },
 };
 
 interface Slot {

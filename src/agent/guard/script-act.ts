@@ -40,6 +40,8 @@ describe() {
   echo "count $((count + 1))"
   echo "boot $boot_id"
   echo "uptime $up"
+  echo "clock $(date +%s)"
+  echo "network $(first_link)"
   echo "system $(systemctl is-system-running)"
   for service in kubelet containerd; do
     echo "$service $(systemctl is-active "$service.service")"
@@ -48,7 +50,21 @@ describe() {
     case $unit in *.*) ;; *) unit=\${rest%% *} ;; esac
     echo "failed $unit"
   done
+  # What the start waits for, if it has not come to its end.
+  systemctl list-jobs --plain --no-legend --no-pager | while read -r _ unit _ state; do
+    [ "$state" = running ] && echo "job $unit"
+  done
 }
+
+# A network interface that is up and is no pod's or bridge's own.
+first_link() {
+  for link in "$SYS"/class/net/*; do
+    state=
+    [ -e "$link/device" ] && read -r state <"$link/operstate"
+    [ "$state" = up ] && echo "\${link##*/}" && return
+  done
+  echo none
+} 2>/dev/null
 
 leave_note() { at_state write_note rw; }
 

@@ -109,7 +109,9 @@ at_place() {
   use=$1 options=$2 inside=$5 type=$6
   mkdir -p "$RUN/mount" 2>/dev/null
   for device in $(print_devices "$7" "$8" "$9"); do
-    mount \${type:+-t "$type"} -o "$options" "$device" "$RUN/mount" 2>/dev/null || continue
+    # The kernel refuses to mount read-only what is mounted for writing elsewhere.
+    mount \${type:+-t "$type"} -o "$options" "$device" "$RUN/mount" 2>/dev/null ||
+      mount \${type:+-t "$type"} -o rw "$device" "$RUN/mount" 2>/dev/null || continue
     "$use" "$RUN/mount$inside"
     used=$?
     umount "$RUN/mount" 2>/dev/null

@@ -37,7 +37,18 @@ const MOUNTED = `21 1 254:3 / / ro - ext4 /dev/vda3 ro
 31 21 254:4 /var /var rw - ext4 /dev/vda4 rw
 `;
 
-const PROGRAMS = ['sleep', 'sync', 'mount', 'umount', 'fw_printenv', 'reboot', 'systemctl', 'cat', 'mkdir'];
+const PROGRAMS = [
+  'sleep',
+  'sync',
+  'mount',
+  'umount',
+  'fw_printenv',
+  'reboot',
+  'systemctl',
+  'cat',
+  'mkdir',
+  'date',
+];
 
 /**
  * A machine made of files, for the guard's script alone: programs are stand-ins that write down how they were called,
@@ -68,6 +79,7 @@ export class ScriptWorld {
     );
     for (const name of ['sync', 'umount', 'fw_printenv', 'reboot']) await world.program(name, 'exit 1');
     await world.program('systemctl', 'case "$*" in *reboot*) kill -9 "$MAIN" ;; esac');
+    await world.program('date', 'exit 1');
     await world.program('mount', 'exit 32');
     for (const name of ['cat', 'mkdir']) await world.program(name, `exec /bin/${name} "$@"`, false);
     return world;

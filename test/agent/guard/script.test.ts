@@ -28,6 +28,13 @@ const UBOOT = {
   config: '/etc/fw.conf',
 } as const;
 
+/** Name, state, and whether it belongs to a device. */
+const NETWORK = [
+  ['cni0', 'up', false],
+  ['eth0', 'down', true],
+  ['eth1', 'up', true],
+] as const;
+
 const CASES: readonly Case[] = [
   { name: 'its slot is on trial', before: async () => {}, ends: 'rebooted' },
   ...['B', "it's B", '1'].map(
@@ -252,9 +259,15 @@ for (const shell of [['/bin/dash'], ['/bin/busybox']]) {
            *kubelet*) echo inactive; exit 3 ;;
            *containerd*) echo failed; exit 3 ;;
            --failed*) echo 'var.mount loaded failed failed /var'; echo '● boot-efi.mount loaded failed failed /boot' ;;
+           list-jobs*) echo '1 slow.service start running'; echo '2 sysinit.target start waiting' ;;
            *reboot*) kill -9 "$MAIN" ;;
          esac`,
       );
+      await world.program('date', '[ "$*" != +%s ] || echo 1900000000');
+      for (const [name, state, isReal] of NETWORK) {
+        await world.put(`sys/class/net/${name}/operstate`, `${state}\n`);
+        if (isReal) await world.put(`sys/class/net/${name}/device/vendor`, '');
+      }
       await world.put('var/lib/node-agent/trial-guard-note', 'twinslot-trial-guard 1\nslot B\ncount 1\n');
       expect(await world.run(shell)).to.equal('rebooted');
       const text = await world.read('var/lib/node-agent/trial-guard-note');
@@ -263,7 +276,9 @@ for (const shell of [['/bin/dash'], ['/bin/busybox']]) {
       expect(uptimeSeconds).to.be.at.least(FACTS.limitSeconds);
       expect(note).to.deep.equal({
         ...{ slot: 'B', bootId: 'boot-2', system: 'maintenance', kubelet: 'inactive', containerd: 'failed' },
+        ...{ clockSeconds: 1_900_000_000, network: 'eth1' },
         failedUnits: ['var.mount', 'boot-efi.mount'],
+        runningJobs: ['slow.service'],
       });
     });
 
@@ -312,6 +327,11 @@ describe('the script of a trial guard, with real mounts', function () {
 
   it('finds that its slot is the default', async () => {
     expect(await run('B')).to.deep.equal({ ended: 'inert', note: undefined });
+  });
+
+  it('finds it also where the kernel has mounted the partition for writing elsewhere', async () => {
+    await world.program('mount', 'case " $* " in *" ro "*) exit 32 ;; esac; exec /bin/mount "$@"');
+    expect((await run('B')).ended).to.equal('inert');
   });
 
   it('finds that it is not, and leaves its note', async () => {
