@@ -8,23 +8,14 @@ import { buildImage, type Image } from '../env/images.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { startNode } from '../env/node/start-node.ts';
 import { eventually } from '../env/wait.ts';
-import { openShell, type Shell } from './page-commands.ts';
+import { openShell, type Shell, typedUnder as typedOnPage } from './page-commands.ts';
 
 const PAGE = 'docs/flash.md';
 /** Where a DaemonSet's container has the host's root. */
 const IN_POD = 'HOST_ROOT=/host';
 
 /** What a person types under a heading, on the machine whose prompt is given. */
-function typedUnder(heading: string, prompt: '$' | '#'): string[] {
-  const section = readFileSync(join(ROOT, PAGE), 'utf8')
-    .split(/^## /m)
-    .find(part => part.startsWith(`${heading}\n`));
-  if (section === undefined) throw new Error(`${PAGE} has no heading "${heading}"`);
-  const blocks = [...section.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block);
-  return blocks.flatMap(block =>
-    block.split('\n').flatMap(line => (line.startsWith(`${prompt} `) ? [line.slice(2)] : [])),
-  );
-}
+const typedUnder = (heading: string, prompt: '$' | '#'): string[] => typedOnPage(PAGE, heading, `${prompt} `);
 
 describe(`${PAGE}, typed by a person`, function () {
   this.timeout(120_000);

@@ -7,14 +7,27 @@ import { ROOT } from '../../tools/lib/paths.mjs';
 import type { Cluster } from '../env/cluster.ts';
 
 /** What a person types under one heading of a page: the lines that begin with `$ `, with those that go on after `\`. */
-export function commandsUnder(page: string, heading: string): string[] {
-  const text = readFileSync(join(ROOT, page), 'utf8');
-  const sections = text.split(/^## /m);
-  const section = sections.find(part => part.startsWith(`${heading}\n`));
-  if (section === undefined) throw new Error(`${page} has no heading "${heading}"`);
-  return [...section.matchAll(/^```console\n([\s\S]*?)^```$/gm)].flatMap(({ 1: block = '' }) =>
+export const commandsUnder = (page: string, heading: string): string[] =>
+  blocksUnder(page, heading, 'console').flatMap(block =>
     [...block.matchAll(/^\$ ((?:.*\\\n)*.*)$/gm)].map(([, command = '']) => command),
   );
+
+/**
+ * What a person types under one heading of a page where the machine asks with `prompt`: the rest of each line of a
+ * console block that begins with it. One prompt is a shell on the node (`# `), another that of a boot loader (`grub> `).
+ */
+export const typedUnder = (page: string, heading: string, prompt: string): string[] =>
+  blocksUnder(page, heading, 'console').flatMap(block =>
+    block.split('\n').flatMap(line => (line.startsWith(prompt) ? [line.slice(prompt.length)] : [])),
+  );
+
+/** The blocks of one language under a heading of a page; without a language those that have none. */
+export function blocksUnder(page: string, heading: string, language = ''): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const section = text.split(/^## /m).find(part => part.startsWith(`${heading}\n`));
+  if (section === undefined) throw new Error(`${page} has no heading "${heading}"`);
+  const blocks = [...section.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
+  return blocks.flatMap(([, kind, block = '']) => (kind === language ? [block] : []));
 }
 
 /** The headings of a page, in their order. */
