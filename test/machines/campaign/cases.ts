@@ -1,3 +1,4 @@
+import { AGENT_INSTALL } from './agent-install.ts';
 import { AGENT_KILLED } from './agent-killed.ts';
 import { AGENT_UPGRADED } from './agent-upgraded.ts';
 import { API_SERVER } from './api-server.ts';
@@ -27,5 +28,6 @@ export const CASES: readonly MachineCase[] = [
   ...HAND,
   ...AGENT_KILLED,
   ...AGENT_UPGRADED,
+  ...AGENT_INSTALL,
   ...POWER,
 ];
