@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../env/wait.ts';
 import { lookBefore, untilUpgraded } from '../campaign/steps.ts';
@@ -8,6 +7,7 @@ import { type AppliedRequest, applyOS, applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { FIRST_VERSION, nextVersion, osImageOf } from '../versions.ts';
 import type { World } from '../world.ts';
+import { loggedDisk } from './logged-disk.ts';
 import { phasesOf, startRecorder, type Timeline } from './recorder.ts';
 import { openWriteLog, type WriteLog } from './write-log.ts';
 
@@ -48,9 +48,8 @@ export async function record(world: World, name: string): Promise<Recording> {
 
   const dir = join(world.cluster.dir, name);
   const base = await copyDisk(disk, join(dir, 'base.raw'));
-  const logPath = join(dir, 'writes.log');
-  writeFileSync(logPath, '');
-  await machine.powerOn({ diskNode: loggedDisk(disk.path, logPath) });
+  const { args, logPath } = loggedDisk(disk.path, join(dir, 'writes.log'));
+  await machine.powerOn({ diskNode: args });
   await node.untilReady({ notBootId: first.bootId });
   const log = openWriteLog(logPath);
   const recorder = await startRecorder(world.api, machine, log);
@@ -89,19 +88,4 @@ async function nameOf(request: AppliedRequest): Promise<string> {
   const progress = await request.progress();
   if (progress === undefined) throw new Error(`${request.name} has no progress object`);
   return progress.metadata.name;
-}
-
-/** @source QEMU, block/blklogwrites.c; an empty log is appended to, as each boot opens it anew */
-function loggedDisk(path: string, logPath: string): string[] {
-  const file = (filename: string): object => ({
-    ...{ driver: 'file', filename, aio: 'threads' },
-    // Lost are only flushes between this emulator and the host's disk: the log knows what the machine flushed.
-    cache: { 'no-flush': true },
-  });
-  const node = {
-    ...{ driver: 'blklogwrites', 'node-name': 'disk', 'log-append': true },
-    file: { driver: 'raw', file: file(path) },
-    log: { driver: 'raw', file: file(logPath) },
-  };
-  return ['-blockdev', JSON.stringify(node)];
 }
