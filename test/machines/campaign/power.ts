@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { openApiHistory } from '../power/api-history.ts';
 import { chooseCuts } from '../power/cut-points.ts';
-import { keepCuts } from '../power/evidence.ts';
 import { type Place, placeOf } from '../power/moments.ts';
 import { type Recording, record } from '../power/recording.ts';
 import { createReplayer } from '../power/replay.ts';
@@ -9,6 +8,8 @@ import { type CutResult, replayCut } from '../power/replay-cut.ts';
 import { wishesFor } from '../power/wishes.ts';
 import { startWorld } from '../world.ts';
 import type { CaseContext, MachineCase } from './case.ts';
+import { POWER_KILL } from './power-kill.ts';
+import { sumUp, tellCut } from './power-results.ts';
 
 /** Power cuts. Each of these cases has a cluster of its own, as it sets the clock of its objects back. */
 export const POWER: readonly MachineCase[] = [
@@ -18,6 +19,7 @@ export const POWER: readonly MachineCase[] = [
     expected: 'boots each time, old or new version; the plan goes on',
     run: replayCuts,
   },
+  POWER_KILL,
 ];
 
 async function replayCuts(context: CaseContext): Promise<void> {
@@ -59,19 +61,4 @@ function placesOf({ log, base, plans }: Recording): (index: number) => Place {
     known.set(index, place);
     return place;
   };
-}
-
-async function tellCut({ isRecorded }: CaseContext, results: readonly CutResult[]): Promise<void> {
-  const last = results.at(-1);
-  if (last === undefined) return;
-  const { isOk, id, phase, moment, outcome, seconds } = last;
-  console.log(`  ${isOk ? '✔' : '✖'} ${id} (${phase}; ${moment}) ${seconds} s: ${outcome}`);
-  if (isRecorded) await keepCuts(results);
-}
-
-function sumUp({ note }: CaseContext, results: readonly CutResult[]): void {
-  const bad = results.filter(({ isOk }) => !isOk);
-  note(`${results.length - bad.length} of ${results.length} cuts: docs/evidence/power-cuts.md`);
-  if (bad.length > 0) throw new Error(`not as it has to be: ${bad.map(({ id }) => id).join(', ')}`);
-  if (results.length === 0) throw new Error('no power was cut');
 }

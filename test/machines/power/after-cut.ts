@@ -38,10 +38,12 @@ export async function untilOverIt(after: AfterCut): Promise<string> {
   const before = await readPlan(after);
   const wasOver = isTerminalPhase(before.status?.phase ?? 'Pending');
   await node.untilReady({ notBootId: bootIdBefore, timeoutMs: BOOT_MS });
-  const { booted } = await readRunningEnvironment(node);
-  const view = await node.view();
-  strictEqual(view.osImage, osImages[booted], 'what the Node says it runs');
-  const first = `booted ${booted} (${view.osImage})`;
+  // The plan may reboot the machine meanwhile.
+  const { booted, osImage } = await eventually(() => seeSystem(node, osImages), {
+    timeoutMs: 180_000,
+    what: `the Node ${node.name} says what it runs`,
+  });
+  const first = `booted ${booted} (${osImage})`;
   const status = await eventually(
     async () => {
       const { status } = await readPlan(after);
@@ -54,7 +56,7 @@ export async function untilOverIt(after: AfterCut): Promise<string> {
     { timeoutMs: END_MS, everyMs: 500, what: `${after.planName} goes on` },
   );
   if (!isToEnd) {
-    strictEqual(booted, from, 'the slot that runs');
+    if (UNTRIED.includes(status.phase ?? '')) strictEqual(booted, from, 'the slot that runs');
     return `${first}, goes on: ${status.phase}`;
   }
   const wanted = status.phase === 'Completed' ? slot : from;
@@ -66,15 +68,17 @@ export async function untilOverIt(after: AfterCut): Promise<string> {
   return `${first}, ${wasOver ? 'stays' : 'ends'} ${status.phase}${why}, runs ${wanted} [${boots}]`;
 }
 
-const GOES_ON: readonly string[] = [
-  'Downloading',
-  'Installing',
-  'Staged',
-  'Draining',
-  'Rebooting',
-  'Confirming',
-  'Completed',
-];
+const UNTRIED: readonly string[] = ['Downloading', 'Installing', 'Staged', 'Draining'];
+const GOES_ON: readonly string[] = [...UNTRIED, 'Rebooting', 'Confirming', 'Completed'];
+
+async function seeSystem(
+  node: MachineNode,
+  osImages: AfterCut['osImages'],
+): Promise<{ booted: 'A' | 'B'; osImage: string } | false> {
+  const { booted } = await readRunningEnvironment(node);
+  const { osImage } = await node.view();
+  return osImage === osImages[booted] && { booted, osImage };
+}
 
 /** Waits until the slot runs, is the default, nothing is armed, and the node may be used. */
 async function untilSettled(node: MachineNode, slot: 'A' | 'B'): Promise<void> {
