@@ -74,9 +74,19 @@ async function writeSectors(
       await handle.write(bytes, 0, bytes.length, at);
       await handle.sync();
     } catch (cause) {
+      await putBack(handle, before);
       throw notWritten(path, cause);
     }
   }
+}
+
+/** As well as one can, on the disk, and in the page cache too, which whoever else looks goes by. */
+async function putBack(handle: FileHandle, block: Buffer): Promise<void> {
+  const work = async (): Promise<void> => {
+    await handle.write(block, 0, block.length, 0);
+    await handle.sync();
+  };
+  await work().catch(() => undefined);
 }
 
 /** What the disk has: after a write that failed, the page cache goes on showing what was to be written. */
