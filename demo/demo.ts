@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { machinesObstacle, playMachines } from './machines.ts';
 import { playMonok8s } from './monok8s.ts';
 import { playOpeneuler } from './openeuler.ts';
 import { dim, say } from './screen.ts';
@@ -9,11 +10,14 @@ real agent, real system images. About two minutes, nothing is left behind, Ctrl-
   npm run demo                 OSUpgrade: an upgrade, a damaged image, a retry
   npm run demo -- openeuler    OS of openEuler KubeOS: upgrade from a disk image over mutual TLS, from a
                                container image, rollback, and an address that is refused
+  npm run demo -- machines     one whole machine that really boots, with its console: an upgrade, a rollback, and
+                               a system whose kernel panics; four minutes, as root, on x86-64
   npm run demo -- --help       this text`;
 
 const STORIES = new Map([
   ['monok8s', playMonok8s],
   ['openeuler', playOpeneuler],
+  ['machines', playMachines],
 ]);
 
 const INTERRUPT_PATIENCE_MS = 3000;
@@ -48,7 +52,11 @@ async function play(story: (stack: AsyncDisposableStack) => Promise<void>): Prom
 
 const [word = 'monok8s', ...rest] = process.argv.slice(2);
 const story = rest.length === 0 ? STORIES.get(word) : undefined;
-if (story !== undefined) await play(story);
+const obstacle = story === playMachines ? machinesObstacle(process) : undefined;
+if (obstacle !== undefined) {
+  console.error(obstacle);
+  process.exitCode = 1;
+} else if (story !== undefined) await play(story);
 else if (['--help', '-h', 'help'].includes(word)) say(HELP);
 else {
   console.error(`There is no such demo: ${[word, ...rest].join(' ')}\n\n${HELP}`);

@@ -58,8 +58,8 @@ const MAX_WIDTH = 98;
 
 /** A picture that changes while one looks at it. */
 export interface LiveBlock {
-  /** Draws tables, and below them the lines of the nodes. */
-  draw(tables: string, lines: readonly string[]): void;
+  /** Draws tables, below them the lines of the nodes, and below these a footer that only grows. */
+  draw(tables: string, lines: readonly string[], footer?: readonly string[]): void;
   /** The picture stays as it is now. */
   end(): void;
 }
@@ -75,8 +75,8 @@ export function liveBlock(): LiveBlock {
 function terminalBlock(): LiveBlock {
   let drawn = '';
   return {
-    draw(tables, lines) {
-      const text = [tables, '', ...lines].join('\n');
+    draw(tables, lines, footer = []) {
+      const text = [tables, '', ...lines, ...footer].join('\n');
       if (text === drawn) return;
       if (drawn !== '') stdout.write(`\x1b[${drawn.split('\n').length}A\x1b[0J`);
       stdout.write(`${text}\n`);
@@ -89,14 +89,17 @@ function terminalBlock(): LiveBlock {
 function logBlock(): LiveBlock {
   const phases = new Map<string, string>();
   let last = '';
+  let footerShown = 0;
   return {
-    draw(tables, lines) {
+    draw(tables, lines, footer = []) {
       last = tables;
       for (const line of lines) {
         const [node = '', phase = ''] = line.split(/\s+/);
         if (phases.get(node) !== phase) say(line);
         phases.set(node, phase);
       }
+      for (const line of footer.slice(footerShown)) say(line);
+      footerShown = Math.max(footerShown, footer.length);
     },
     end: () => say(`\n${last}`),
   };

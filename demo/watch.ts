@@ -25,12 +25,16 @@ export interface Watch {
   /** The commands whose output a person would look at. */
   readonly tables: readonly (readonly string[])[];
   isOver(request: WatchedRequest, progresses: readonly OSUpgradeProgress[]): boolean;
+  /** Lines to show below the nodes; they only grow. */
+  footer?(): readonly string[];
+  /** Default five minutes. */
+  readonly patienceMs?: number;
 }
 
 /** Shows the tables that a person would watch, until it is over. Resolves to the nodes' parts in the last rollout. */
 export async function watchRollout(
   stage: Stage,
-  { request: [kind, name], tables, isOver }: Watch,
+  { request: [kind, name], tables, isOver, footer, patienceMs = PATIENCE_MS }: Watch,
 ): Promise<readonly OSUpgradeProgress[]> {
   const block = liveBlock();
   const startedMs = performance.now();
@@ -46,15 +50,17 @@ export async function watchRollout(
       texts[index]?.stdout.trimEnd() || 'No resources found',
     ]);
     const lines = progressLines(own);
-    block.draw(shown.join('\n'), lines.length > 0 ? lines : ['The controller is looking at the request.']);
+    block.draw(
+      shown.join('\n'),
+      lines.length > 0 ? lines : ['The controller is looking at the request.'],
+      footer?.(),
+    );
     if (isOver(request, own)) {
       block.end();
       return own;
     }
-    if (performance.now() - startedMs > PATIENCE_MS)
-      throw new Error(
-        `${name} did not end within ${PATIENCE_MS / 1000} s: ${JSON.stringify(request.status)}`,
-      );
+    if (performance.now() - startedMs > patienceMs)
+      throw new Error(`${name} did not end within ${patienceMs / 1000} s: ${JSON.stringify(request.status)}`);
     await delay(500);
   }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
+import { machinesObstacle } from '../demo/machines.ts';
 import { quote } from '../demo/stage.ts';
 import { ROOT } from '../tools/lib/paths.mjs';
 import { eventually } from './env/wait.ts';
@@ -20,10 +21,17 @@ async function runDemo(...args: string[]) {
 describe('the demo', function () {
   this.timeout(90_000);
 
-  it('--help names both', async () => {
+  it('--help names all', async () => {
     const { code, stdout } = await runDemo('--help');
     expect(code).to.equal(0);
     expect(stdout).to.contain('npm run demo   ').and.to.contain('npm run demo -- openeuler');
+    expect(stdout).to.contain('npm run demo -- machines');
+  });
+
+  it('machines: says who may play it, and where', () => {
+    expect(machinesObstacle({ arch: 'x64', getuid: () => 0 })).to.equal(undefined);
+    expect(machinesObstacle({ arch: 'x64', getuid: () => 1000 })).to.contain('sudo npm run demo -- machines');
+    expect(machinesObstacle({ arch: 'arm64', getuid: () => 0 })).to.contain('x86-64');
   });
 
   it('says what there is where another one is asked for', async () => {
