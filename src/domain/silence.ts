@@ -25,14 +25,24 @@ export function silenceOf(progress: OSUpgradeProgress, node: NodeState | undefin
   if (atMs === undefined) return {};
   if (atMs > nowMs) return { checkAtMs: atMs };
   return {
-    trouble: isAway
-      ? {
-          reason: 'NodeNotBack',
-          message: `${progress.spec.nodeName} has not come back from its reboot: look at its console`,
-        }
-      : silent(progress, 'nothing was heard from its agent for too long'),
+    trouble:
+      isAway && !isBack(progress, node)
+        ? {
+            reason: 'NodeNotBack',
+            message: `${progress.spec.nodeName} has not come back from its reboot: look at its console`,
+          }
+        : silent(
+            progress,
+            isAway
+              ? 'nothing was heard from its agent since the node came back from its reboot'
+              : 'nothing was heard from its agent for too long',
+          ),
   };
 }
+
+/** The node serves in another boot than the one in which its reboot was announced. */
+const isBack = ({ status }: OSUpgradeProgress, node: NodeState | undefined): boolean =>
+  node?.ready === true && node.bootId !== '' && status?.bootId !== undefined && node.bootId !== status.bootId;
 
 const silent = ({ spec, metadata }: OSUpgradeProgress, what: string): Refusal => ({
   reason: 'AgentSilent',

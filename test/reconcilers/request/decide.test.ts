@@ -277,6 +277,19 @@ const cases: Case[] = [
     conditions: { Progressing: 'NodesRunning', Degraded: 'NodeNotBack' },
   },
   {
+    name: 'a node that came back without its agent',
+    nodes: [node('n1', { bootId: 'boot-of-the-trial', hasAgentPod: false, annotations: mark })],
+    progresses: [
+      progress({
+        on: 'n1',
+        gate: { state: 'Open', attempt: 1 },
+        status: { phase: 'Rebooting', attempt: 1, bootId: 'boot-before', lastUpdatedAt: ago(1501) },
+      }),
+    ],
+    plans: [],
+    conditions: { Progressing: 'NodesRunning', Degraded: 'AgentSilent' },
+  },
+  {
     name: 'one that may yet',
     nodes: [node('n1', { ready: false, hasAgentPod: false, annotations: mark })],
     progresses: [
