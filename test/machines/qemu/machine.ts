@@ -30,6 +30,8 @@ export interface Machine extends Shell {
   cutPower(): Promise<void>;
   /** Switches on again, optionally with other hardware. */
   powerOn(change?: Partial<Hardware>): Promise<void>;
+  /** What is different from its next start on, however that comes about. */
+  change(hardware: Partial<Hardware>): void;
   /** Resolves when the machine has been started `count` times. */
   untilBoot(count: number, timeoutMs?: number): Promise<void>;
   /**
@@ -119,6 +121,9 @@ export async function startMachine(name: string, hardware: Hardware): Promise<Ma
     run: shell.run,
     cutPower,
     powerOn,
+    change: hardware => {
+      current = { ...current, ...hardware };
+    },
     control: async (command, values) => {
       const line = await eventually(() => control, { timeoutMs: 10_000, what: `${name} has an emulator` });
       return line.ask(command, values);
