@@ -1,25 +1,23 @@
-import { ok, strictEqual } from 'node:assert/strict';
+import { strictEqual } from 'node:assert/strict';
 import { eventually } from '../../env/wait.ts';
-import type { MachineNode } from '../machine-node.ts';
 import { applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { nextVersion, osImageOf } from '../versions.ts';
 import type { World } from '../world.ts';
 import type { MachineCase } from './case.ts';
-import { screenOnPage, untilScreen } from './hand-page.ts';
+import { forgetEvents, restart, takeByHand, untilKept, untilMenu } from './hand-steps.ts';
 import { lookBefore, untilAtPeace, untilUpgraded } from './steps.ts';
 
-/** A node at whose menu a person has the time to choose, as KubeOS's is. */
-export const HAND_NODE = { firmware: 'uefi', menuTimeout: 10 } as const;
-const UP = '\u001b[A';
+const [UP, DOWN] = ['\u001b[A', '\u001b[B'];
 
 /** The boot menu, on the serial line. */
 export const HAND_MENU: MachineCase = {
   id: 'hand/boot-menu',
   title: 'after an upgrade a person restarts the node and selects the other boot entry',
   expected: 'the old version runs and is kept, with an Event; no plan fights it',
-  run: async ({ node: take, world, note, step }) => {
-    const node = await take(HAND_NODE);
+  run: async context => {
+    const { world, note, step } = context;
+    const node = await takeByHand(context);
     const { machine } = node;
     const old = await lookBefore(node);
     const version = nextVersion(old.view.osImage);
@@ -28,10 +26,10 @@ export const HAND_MENU: MachineCase = {
     await untilUpgraded(node, request, { before: old, osImage: osImageOf(version) });
     const upgraded = await lookBefore(node);
     const plan = JSON.stringify((await request.progress())?.spec);
+    await forgetEvents(world, node);
 
     step('at the menu');
-    const mark = await restart(node);
-    await untilScreen(machine.console, screenOnPage("GRUB's menu", 'GNU GRUB'), mark);
+    await untilMenu(node, await restart(node));
     // The default is highlighted, and the old slot is the other one of two.
     machine.console.type(`${old.booted === 'A' ? UP : DOWN}\r`);
     const view = await node.untilReady({ notBootId: upgraded.view.bootId });
@@ -46,9 +44,6 @@ export const HAND_MENU: MachineCase = {
     });
     strictEqual(degraded.reason, 'Drifted');
     note(`request: Degraded, ${degraded.reason}: ${degraded.message}`);
-    const progress = await request.progress();
-    strictEqual(progress?.status?.phase, 'Completed');
-    strictEqual(JSON.stringify(progress.spec), plan, 'no plan fights it');
 
     step('another restart');
     await restart(node);
@@ -56,41 +51,12 @@ export const HAND_MENU: MachineCase = {
     strictEqual(again.osImage, old.view.osImage, 'it lasts');
     await untilAtPeace(node, old.booted);
     strictEqual(machine.boots.length, boots + 1, 'nobody else restarted it');
+    const progress = await request.progress();
+    strictEqual(progress?.status?.phase, 'Completed');
+    strictEqual(JSON.stringify(progress.spec), plan, 'no plan fights it');
     await request.remove();
   },
 };
-
-const DOWN = '\u001b[B';
-
-/** Has the system restart its machine. @returns where the console's text of the next boot begins */
-export async function restart({ machine }: MachineNode): Promise<number> {
-  const count = machine.boots.length + 1;
-  await machine.run('systemctl --no-block reboot');
-  await machine.untilBoot(count);
-  return machine.boots.at(-1)?.mark ?? 0;
-}
-
-/** Waits until the agent has made the slot that a person booted the default. @returns what the Event says */
-export async function untilKept(world: World, node: MachineNode, slot: 'A' | 'B'): Promise<string> {
-  const message = `slot ${slot} `;
-  const event = await eventually(
-    async () => (await eventsOf(world, node.name)).find(event => event.message.startsWith(message)),
-    { timeoutMs: 120_000, what: `${node.name} has the Event ManualBootKept about slot ${slot}` },
-  );
-  ok(event.type === 'Normal');
-  await untilAtPeace(node, slot);
-  return `${event.reason}: ${event.message}`;
-}
-
-interface EventList {
-  readonly items: readonly { readonly type: string; readonly reason: string; readonly message: string }[];
-}
-
-async function eventsOf(world: World, nodeName: string): Promise<EventList['items']> {
-  const fields = `involvedObject.name=${nodeName},reason=ManualBootKept`;
-  const path = `/api/v1/events?fieldSelector=${encodeURIComponent(fields)}`;
-  return (await world.api.call<EventList>('GET', path)).items;
-}
 
 interface Condition {
   readonly type: string;

@@ -33,13 +33,17 @@ export interface Hardware {
   /** Takes the place of the plain disk: arguments that define the block node `disk`. */
   readonly diskNode?: readonly string[];
   /** A second disk beside it, on a controller of the same kind. */
-  readonly dataDisk?: DataDisk;
+  readonly dataDisk?: DataDisk | undefined;
   /** Default 1024. */
   readonly memoryMiB?: number;
   /** Default 2. */
   readonly cpus?: number;
   /** Address of the host, on an interface of it, at which the guest's kubelet is reached. */
   readonly kubeletAddress?: string;
+  /** Started instead of what the disk has, as a medium is that a person plugged in. */
+  readonly kernel?:
+    | { readonly path: string; readonly initrd: string; readonly commandLine: string }
+    | undefined;
   /** Any other `-device …`. */
   readonly devices?: readonly string[];
   /** Folder for sockets and UEFI's variables. */
@@ -75,6 +79,7 @@ export function qemuArguments(hardware: Hardware): string[] {
     ...['-chardev', `socket,id=s1,path=${dir}/shell.sock,server=on,wait=off`, '-serial', 'chardev:s1'],
     ...['-qmp', `unix:${dir}/qmp.sock,server=on,wait=off`],
     ...devices.flatMap(device => ['-device', device]),
+    ...(hardware.kernel ? kernelArguments(hardware.kernel) : []),
     ...(hardware.firmware === 'uefi'
       ? [
           ...['-drive', `if=pflash,format=raw,readonly=on,file=${UEFI_CODE}`],
@@ -83,6 +88,11 @@ export function qemuArguments(hardware: Hardware): string[] {
       : []),
   ];
 }
+
+const kernelArguments = ({ path, initrd, commandLine }: NonNullable<Hardware['kernel']>): string[] => [
+  ...['-kernel', path, '-initrd', initrd],
+  ...['-append', commandLine],
+];
 
 /** The kernel names disks in the order in which it finds them. */
 function attached(name: DiskName, data: DataDisk | undefined): string[] {
