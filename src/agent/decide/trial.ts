@@ -158,6 +158,14 @@ function tooLate(s: Snapshot, trial: TrialRecord, within: string): Step {
       'TrialNotReady',
       `${trial.targetVersion} came up, but the node was not Ready and confirmed ${within}`,
     );
+  const passedMs = s.uptimeMs - s.health.ageMs;
+  if (s.health.healthy && passedMs >= trial.trialSeconds * 1000)
+    return fallBack(
+      trial,
+      'TrialNotReady',
+      `${trial.targetVersion} was Ready and healthy only ${Math.ceil(passedMs / 1000)} s after the boot and not ${within}: ` +
+        "give it more time (trialSeconds in the agent's configuration)",
+    );
   const what = s.health.healthy
     ? `${trial.targetVersion} was Ready and healthy, but could not be made the default ${within}: see the agent's log`
     : `the health command did not pass ${within}: ${s.health.message}`;

@@ -61,6 +61,11 @@ const CASES: Record<string, Case[]> = {
   'nothing to do': [
     { name: 'is idle', seen: snapshot(), want: { type: 'idle' } },
     {
+      name: 'looks again whether a person has mended what is wrong with its slots',
+      seen: snapshot({ slots: UNREADABLE }),
+      want: { type: 'wait', retryInMs: 15_000 },
+    },
+    {
       name: 'keeps in mind which slot is the default, for the guards',
       seen: snapshot({ notedDefault: 'B', task: task() }),
       want: { type: 'noteDefault', slot: 'A' },
@@ -571,10 +576,23 @@ const CASES: Record<string, Case[]> = {
         trial: trial(),
         bootId: 'boot-2',
         slots: onTrial(),
-        uptimeMs: 900_000,
         ...confirmed,
+        uptimeMs: 900_000,
+        health: { healthy: true, message: '', ageMs: 1 },
       }),
       want: { type: 'fallBack', reason: 'TrialUnhealthy' },
+    },
+    {
+      name: 'fails here: healthy only when its time is over',
+      seen: snapshot({
+        trial: trial(),
+        bootId: 'boot-2',
+        slots: onTrial(),
+        ...confirmed,
+        uptimeMs: 900_001,
+        health: { healthy: true, message: '', ageMs: 1 },
+      }),
+      want: { type: 'fallBack', reason: 'TrialNotReady' },
     },
     {
       name: 'agent restarted here while falling back: falls back',
