@@ -8,6 +8,8 @@ import { recoverTrial } from './trial-recovery.ts';
 
 /** How long the reboot that was asked for is waited for before it is asked for again. */
 const REBOOT_PATIENCE_MS = 60_000;
+/** Nothing tells when a person has mended what is wrong with slots or boot loader. */
+const LOOK_AGAIN_MS = 15_000;
 
 /**
  * What the agent does next. It goes by what is found: booted slot, default slot, versions, boot id. The state folder
@@ -39,7 +41,7 @@ function withoutSlots({ task, staging }: Snapshot, why: { reason: string; messag
   if (staging.type !== 'idle') return { type: 'abortStaging' };
   return task
     ? { type: 'finish', task, outcome: { phase: 'Failed', reason: why.reason, message: why.message } }
-    : IDLE;
+    : { type: 'wait', retryInMs: LOOK_AGAIN_MS };
 }
 
 /**
