@@ -15,8 +15,8 @@ export interface CaseContext {
   readonly seed: number;
   /** The results go into docs/evidence. */
   readonly isRecorded: boolean;
-  /** Of a case that cuts the power many times: only this cut. */
-  readonly cut?: string | undefined;
+  /** Of a case that cuts the power many times: whether this cut is to be done. */
+  wantsCut(id: string): boolean;
   /** One line for the report: what happened, in the words of the objects. */
   note(text: string): void;
   /** Shown while the case runs. */

@@ -26,13 +26,14 @@ export interface CaseSurroundings {
   readonly date: string;
   /** Default false. */
   readonly isRecorded?: boolean;
-  readonly cut?: string | undefined;
+  /** Default: every one. */
+  wantsCut?(id: string): boolean;
   step(text: string): void;
 }
 
 /** Runs one case; its failure is a result, not an error. */
 export async function runCase(testCase: MachineCase, around: CaseSurroundings): Promise<CaseResult> {
-  const { world, seed, date, step, cut, isRecorded = false } = around;
+  const { world, seed, date, step, isRecorded = false, wantsCut = () => true } = around;
   const nodes = around.nodes.open();
   const { id, title, expected } = testCase;
   const notes: string[] = [];
@@ -41,7 +42,7 @@ export async function runCase(testCase: MachineCase, around: CaseSurroundings): 
   let error: string | undefined;
   try {
     const note = (text: string): void => void notes.push(text);
-    await testCase.run({ world, node: nodes.take, random, seed, cut, isRecorded, note, step });
+    await testCase.run({ world, node: nodes.take, random, seed, wantsCut, isRecorded, note, step });
   } catch (thrown) {
     error = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
   }

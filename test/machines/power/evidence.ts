@@ -8,13 +8,21 @@ const REPORT = join(ROOT, 'docs/evidence/power-cuts.md');
 
 /** Puts new cuts in the place of those with the same id and seed, and writes the page anew. */
 export async function keepCuts(results: readonly CutResult[]): Promise<void> {
-  const before: CutResult[] = await readFile(RESULTS, 'utf8').then(JSON.parse, () => []);
+  const before = await readCuts();
   const keyOf = ({ id, seed }: CutResult): string => `${id}/${seed}`;
   const isNew = new Set(results.map(keyOf));
   const all = [...before.filter(result => !isNew.has(keyOf(result))), ...results];
   await writeFile(RESULTS, `${JSON.stringify(all, null, 2)}\n`);
   await writeFile(REPORT, pageOf(all));
 }
+
+/** Ids of the cuts of a seed that went well. */
+export async function greenCuts(seed: number): Promise<ReadonlySet<string>> {
+  const all = await readCuts();
+  return new Set(all.filter(result => result.isOk && result.seed === seed).map(({ id }) => id));
+}
+
+const readCuts = (): Promise<CutResult[]> => readFile(RESULTS, 'utf8').then(JSON.parse, () => []);
 
 function pageOf(results: readonly CutResult[]): string {
   const green = results.filter(({ isOk }) => isOk).length;

@@ -37,7 +37,7 @@ export interface ReplaySite {
 
 /** Begins so again after a cut that everything is done anew: not all of these are waited for to the end. */
 const EARLY = ['Pending', 'Downloading', 'Installing'];
-const FULL_EVERY = 6;
+const FULL_EVERY = 12;
 
 /** Cuts the power once: makes the disk, sets the API server back, switches the machine on, and sees what comes. */
 export async function replayCut(site: ReplaySite, point: CutPoint, number: number): Promise<CutResult> {
