@@ -24,6 +24,7 @@ const options = command.opts<{
   only?: string;
   seed: string;
   cut?: string;
+  missing?: boolean;
   list?: boolean;
   report: boolean;
 }>();
