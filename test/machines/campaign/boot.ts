@@ -33,7 +33,7 @@ export const BOOT: readonly MachineCase[] = [
   {
     ...{ id: 'boot/init-fails', title: 'its init ends', expected },
     run: async context => {
-      const flaw = init('echo "init: I give up" >/dev/console', 'exit 1');
+      const flaw = init('echo "init: I give up" >/dev/console', 'sleep 1', 'exit 1');
       await fallsBack(context, flaw, { reason: REASON, shows: /I give up[\s\S]*Attempted to kill init/ });
     },
   },
