@@ -99,17 +99,15 @@ async function cutInPlan(context: CaseContext, round: Round): Promise<void> {
       ...{ world, node, planName, slot, osImages, bootIdBefore: bootId },
       isToEnd: index === cuts.length - 1,
     }).then(
-      seen => ({ isOk: true, outcome: seen }),
+      seen => ({ isOk: true, outcome: `${seen}, in ${node.machine.boots.length - boots} boots` }),
       (error: unknown) => ({
         isOk: false,
         outcome: `${String(error)}\n${tailOf(node.machine.console.text.slice(mark), 60)}`,
       }),
     );
     const seconds = Math.round((performance.now() - startMs) / 1000);
-    const moreBoots = node.machine.boots.length - boots;
-    const outcome = result.outcome.replace(/\[\d+\]$/, `in ${moreBoots} boots`);
-    results.push({ id, seed, phase: `${kind}, ${status.phase}`, moment: told, ...result, outcome, seconds });
+    results.push({ id, seed, phase: `${kind}, ${status.phase}`, moment: told, ...result, seconds });
     await tellCut(context, results);
-    if (!result.isOk) throw new Error(`${id}: ${outcome}`);
+    if (!result.isOk) throw new Error(`${id}: ${result.outcome}`);
   }
 }

@@ -64,8 +64,7 @@ export async function untilOverIt(after: AfterCut): Promise<string> {
   await untilSettled(node, wanted);
   strictEqual((await node.view()).osImage, osImages[wanted], 'what the Node says at the end');
   const why = status.failureReason ? ` (${status.failureReason}: ${status.message})` : '';
-  const boots = node.machine.boots.length;
-  return `${first}, ${wasOver ? 'stays' : 'ends'} ${status.phase}${why}, runs ${wanted} [${boots}]`;
+  return `${first}, ${wasOver ? 'stays' : 'ends'} ${status.phase}${why}, runs ${wanted}`;
 }
 
 const UNTRIED: readonly string[] = ['Downloading', 'Installing', 'Staged', 'Draining'];

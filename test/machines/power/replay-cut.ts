@@ -69,7 +69,8 @@ export async function replayCut(site: ReplaySite, point: CutPoint, number: numbe
     });
     const armed = facts.armed && `, ${facts.armed} armed`;
     const other = plan.slot === facts.defaultSlot ? '' : `, slot ${plan.slot}: ${facts.slots[plan.slot]}`;
-    outcome = `default ${facts.defaultSlot}${armed}${other}; ${seen.replace(/\[(\d+)\]$/, (_, count) => `in ${Number(count) - boots} boots`)}`;
+    const took = `in ${node.machine.boots.length - boots} boots`;
+    outcome = `default ${facts.defaultSlot}${armed}${other}; ${seen}, ${took}`;
   } catch (error) {
     isOk = false;
     const console = tailOf(node.machine.console.text.slice(mark), 60);
