@@ -8,7 +8,7 @@ import type { AppliedRequest } from '../requests.ts';
 /** When an emulator is killed. */
 export interface KillMoment {
   readonly name: string;
-  /** In one of these phases, the plan has to have got there by itself since the last cut. */
+  /** In one of these phases; the plan has to have got there since the last cut. The first may pass too quickly. */
   readonly phases: readonly string[];
   /** After the next boot has begun. */
   readonly isInNextBoot?: boolean;
@@ -26,12 +26,12 @@ const moment = (
 /** The moments that a plan has. A machine needs 2 to 5 seconds to its kernel, and 15 or more from there to its agent. */
 export const MOMENTS = {
   downloading: moment('downloading', ['Downloading'], [0, 5000]),
-  installing: moment('installing', ['Installing'], [0, 3000]),
-  staged: moment('staged', ['Staged', 'Draining'], [0, 1000]),
+  installing: moment('installing', ['Installing', 'Staged', 'Draining'], [0, 3000]),
+  staged: moment('staged', ['Staged', 'Draining', 'Rebooting'], [0, 1000]),
   rebooting: moment('rebooting', ['Rebooting'], [0, 3000]),
   grub: moment('grub', ['Rebooting'], [500, 4000], true),
   kernel: moment('kernel', ['Rebooting'], [5000, 20_000], true),
-  confirming: moment('confirming', ['Confirming'], [0, 1500]),
+  confirming: moment('confirming', ['Confirming', 'Completed'], [0, 1500]),
   completed: moment('completed', ['Completed'], [0, 500]),
 } as const;
 
