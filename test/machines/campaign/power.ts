@@ -11,17 +11,18 @@ import type { CaseContext, MachineCase } from './case.ts';
 import { POWER_KILL } from './power-kill.ts';
 import { sumUp, tellCut } from './power-results.ts';
 
-/** Power cuts. Each of these cases has a cluster of its own, as it sets the clock of its objects back. */
+/** Power cuts. */
 export const POWER: readonly MachineCase[] = [
+  POWER_KILL,
   {
     id: 'power/replay',
     title: 'writes of an upgrade and a rollback replayed up to random points between flushes',
     expected: 'boots each time, old or new version; the plan goes on',
     run: replayCuts,
   },
-  POWER_KILL,
 ];
 
+/** In a cluster of its own, as it sets the API server back. */
 async function replayCuts(context: CaseContext): Promise<void> {
   const { step, seed } = context;
   const world = await startWorld('power');
