@@ -6,6 +6,7 @@ import type { FullKubeClient } from '../kube/client.ts';
 import { createInformer } from '../kube/informer.ts';
 import { NODES, OSINSTANCES, OSUPGRADE_PROGRESSES } from '../kube/resources.ts';
 import type { EventRecorder, Resource, Selection } from '../kube/types.ts';
+import { createShowPaths, showingEvents, showingStatus } from './act/shown-paths.ts';
 import { createStageJob } from './act/stage-job.ts';
 import { createStatusWriter } from './act/status-writer.ts';
 import { createBootLoader } from './boot/create-boot-loader.ts';
@@ -53,6 +54,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
 function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signal: AbortSignal): AgentDeps {
   const { config, client, clock, log, nodeName, agentVersion, events, random } = options;
   const { versionField, trialSeconds, stallSeconds, hostRoot } = config;
+  const showPaths = createShowPaths(hostRoot);
   const slots = createSlots(config, log);
   const bootLoader = createBootLoader(config, log);
   const state = openState(hostPath(hostRoot, config.stateDir), log);
@@ -65,7 +67,9 @@ function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signa
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
   });
   return {
-    ...{ nodeName, agentVersion, client, caches, events, slots, state, resolver, clock, log, signal },
+    ...{ nodeName, agentVersion, client, caches, slots, state, resolver, clock, log, signal },
+    showPaths,
+    events: showingEvents(events, showPaths),
     settings: {
       versionField,
       ...(trialSeconds !== undefined && { trialSeconds }),
@@ -74,7 +78,7 @@ function createDeps(options: AgentOptions, caches: Caches, wakeup: Wakeup, signa
     bootLoader,
     host: createHost(config, log),
     guard: createTrialGuard({ hostRoot, stateDir: config.stateDir, bootLoader, slots, log }),
-    status: createStatusWriter(client, clock),
+    status: showingStatus(createStatusWriter(client, clock), showPaths),
     job: createStageJob({ stager, clock, random, onChange: wakeup.wake }),
     uptimeMs: createUptime(hostRoot, clock),
     memory: {},

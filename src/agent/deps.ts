@@ -4,6 +4,7 @@ import type { OSInstance } from '../api/openeuler/index.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { NodeFacts } from '../domain/node.ts';
 import type { EventRecorder, Informer, KubeClient } from '../kube/types.ts';
+import type { ShowPaths } from './act/shown-paths.ts';
 import type { StageJob } from './act/stage-job.ts';
 import type { StatusWriter } from './act/status-writer.ts';
 import type { TrialGuard } from './guard/trial-guard.ts';
@@ -45,6 +46,8 @@ export interface AgentDeps {
   };
   readonly client: KubeClient;
   readonly caches: Caches;
+  /** `events` and `status` do so by themselves. */
+  readonly showPaths: ShowPaths;
   readonly events: EventRecorder;
   readonly slots: Slots;
   readonly bootLoader: BootLoader;

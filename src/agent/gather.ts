@@ -55,14 +55,17 @@ function ownObjects({ caches, status, nodeName }: AgentDeps): OSUpgradeProgress[
   return own.map(status.newest).toSorted(byAge);
 }
 
-async function readSlots({ slots, bootLoader, memory }: AgentDeps, staging: Staging): Promise<SlotView> {
+async function readSlots(
+  { slots, bootLoader, memory, showPaths }: AgentDeps,
+  staging: Staging,
+): Promise<SlotView> {
   try {
     const layout = staging.type === 'running' && memory.layout ? memory.layout : await slots.inspect();
     memory.layout = layout;
     return { ok: true, layout, boot: await bootLoader.read() };
   } catch (error) {
     if (!(error instanceof StalledError)) throw error;
-    return { ok: false, reason: error.reason, message: messageOf(error) };
+    return { ok: false, reason: error.reason, message: showPaths(messageOf(error)) };
   }
 }
 

@@ -53,6 +53,7 @@ export function startAgent(world: World): AgentDeps {
     nodeName: 'node-1',
     agentVersion: '0',
     settings: { versionField: 'VERSION_ID' },
+    showPaths: text => text,
     client,
     caches: {
       progresses: informer(world, () => (world.object ? [world.object] : [])),
