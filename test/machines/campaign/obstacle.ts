@@ -62,7 +62,7 @@ export const obstacleCase = (obstacle: Obstacle): MachineCase => ({
       const status = await untilRefused(world, node, request, refusal);
       note(`${status.failureReason}: ${status.message}`);
       await takeAway();
-      await retryAsTold(world, status);
+      await retryAsTold(world, request, status);
     } else {
       note(`${reason}: ${await untilSkipped(world, node, request, refusal)}`);
       await takeAway();

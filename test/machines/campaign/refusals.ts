@@ -137,12 +137,20 @@ async function untilTold(
   }
 }
 
-/** Types the command that the message of a failed attempt ends with. */
-export async function retryAsTold({ cluster }: World, { message }: OSUpgradeProgressStatus): Promise<void> {
+/** Types the command that the message of a failed attempt ends with, and waits until another one has begun. */
+export async function retryAsTold(
+  { cluster }: World,
+  request: AppliedRequest,
+  { message, attempt = 0 }: OSUpgradeProgressStatus,
+): Promise<void> {
   const [, name = '', patch = ''] =
     /kubectl patch osupgradeprogress (\S+) --type merge -p '([^']+)'$/.exec(message ?? '') ?? [];
   ok(patch, `the message ends with a command: ${message}`);
   await cluster.kubectl(['patch', 'osupgradeprogress', name, '--type', 'merge', '-p', patch]);
+  await eventually(async () => ((await request.progress())?.status?.attempt ?? 0) > attempt, {
+    ...{ timeoutMs: 60_000, everyMs: 200 },
+    what: `${name} is tried again`,
+  });
 }
 
 /** Waits until an attempt has begun to install, and takes it back: nothing of what was refused is in its way any more. */
