@@ -10,7 +10,7 @@ import { makeNodeDisk, type NodeDiskOptions } from './node-disk.ts';
 import type { Hardware } from './qemu/command-line.ts';
 import { type Machine, startMachine } from './qemu/machine.ts';
 
-const READY_MS = 180_000;
+const READY_MS = 300_000;
 
 /** How a node is made. */
 export interface MachineNodeOptions extends NodeDiskOptions {

@@ -4,7 +4,8 @@ import { eventually } from '../env/wait.ts';
 import type { World } from './world.ts';
 
 const PROGRESSES = '/apis/monok8s.io/v1alpha1/osupgradeprogresses';
-const END_MS = 600_000;
+// The computer may be busy with other machines: a download took five minutes beside two of them.
+const END_MS = 1_200_000;
 
 /** What a person applies for one node. */
 export interface RequestOptions {

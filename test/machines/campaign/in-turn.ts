@@ -1,5 +1,5 @@
 /** Idle cases that run at the same time: each is a machine that boots now and then. */
-const SIDE_BY_SIDE = 4;
+const SIDE_BY_SIDE = 3;
 
 /** Runs every item in its order; neighbours that are idle run side by side. Never rejects by itself: `run` must not. */
 export async function inTurn<Item extends { readonly isIdle?: boolean }>(
