@@ -3,6 +3,7 @@ import { isTransient, messageOf, reasonOf, StalledError } from '../../domain/err
 import { hostPath } from '../host/host-path.ts';
 import { run } from '../host/run.ts';
 import { mountSlot } from '../install/archive/mounted-slot.ts';
+import { hasWrongChecksum } from '../install/ext4-superblock.ts';
 import { readPrimarySuperblock } from '../install/superblock-io.ts';
 import type { BootLoader, SlotFacts, Slots } from '../ports.ts';
 import { diskOf, type SlotNode, statSlot } from '../slots/device.ts';
@@ -149,6 +150,9 @@ async function writeInto(node: SlotNode, files: GuardFiles): Promise<void> {
 
 /** A machine that stopped in the middle of a write leaves what a file system without a journal does not mend itself. */
 async function repair(path: string): Promise<void> {
+  // e2fsck -p goes by no copy of it, and which of the two is right is not known here.
+  if (hasWrongChecksum(await readPrimarySuperblock(path)))
+    throw new Damage('its superblock has a wrong checksum');
   const { code, stdout, stderr } = await run(['e2fsck', '-p', '--', path], { timeoutMs: CHECK_LIMIT_MS });
   if (code === 0 || code === CORRECTED) return;
   const why = `e2fsck: ${`${stdout}${stderr}`.trim().slice(-300)}`;
@@ -158,7 +162,11 @@ async function repair(path: string): Promise<void> {
 async function isCleanlyUnmounted(path: string): Promise<boolean> {
   const superblock = await readPrimarySuperblock(path);
   const isValid = (superblock.readUInt16LE(STATE.at) & STATE.clean) !== 0;
-  return isValid && (superblock.readUInt32LE(INCOMPATIBLE.at) & INCOMPATIBLE.needsRecovery) === 0;
+  return (
+    isValid &&
+    !hasWrongChecksum(superblock) &&
+    (superblock.readUInt32LE(INCOMPATIBLE.at) & INCOMPATIBLE.needsRecovery) === 0
+  );
 }
 
 const GUARDED: GuardResult = {

@@ -38,14 +38,20 @@ export function parseSuperblock(superblock: Buffer): Ext4Facts | undefined {
   return { sizeBytes: blocks * 1024 * 2 ** logBlockSize, label: label.replace(/\0.*$/s, '') };
 }
 
+/** Tells that a superblock is torn or damaged: the kernel does not mount such a file system. */
+export function hasWrongChecksum(superblock: Buffer): boolean {
+  if (parseSuperblock(superblock) === undefined || !hasChecksum(superblock)) return false;
+  return superblock.readUInt32LE(AT.checksum) !== crc32c(superblock.subarray(0, AT.checksum));
+}
+
+const hasChecksum = (superblock: Buffer): boolean =>
+  (superblock.readUInt32LE(AT.readOnlyCompatible) & READ_ONLY_METADATA_CHECKSUM) !== 0;
+
 /** A copy of the superblock with another label (at most 16 bytes) and the checksum that belongs to it. */
 export function withLabel(superblock: Buffer, label: string): Buffer {
   const copy = Buffer.from(superblock);
   copy.fill(0, AT.label, AT.label + LABEL_BYTES);
   copy.write(label, AT.label, LABEL_BYTES, 'utf8');
-  const features = copy.readUInt32LE(AT.readOnlyCompatible);
-  if ((features & READ_ONLY_METADATA_CHECKSUM) !== 0) {
-    copy.writeUInt32LE(crc32c(copy.subarray(0, AT.checksum)), AT.checksum);
-  }
+  if (hasChecksum(copy)) copy.writeUInt32LE(crc32c(copy.subarray(0, AT.checksum)), AT.checksum);
   return copy;
 }

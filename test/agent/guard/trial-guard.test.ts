@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -185,6 +185,16 @@ describe('a trial guard in a slot', function () {
       `set_inode_field /etc/os-release block[0] ${blocks.trim()}`,
       host.slotB,
     );
+    expect(await protect().then(() => 'nothing', reasonOf)).to.equal('SlotWriteFailed');
+  });
+
+  it('refuses a slot whose superblock a power cut tore, guarded or not', async () => {
+    await install(SYSTEM);
+    await protect();
+    const slot = await open(host.slotB, 'r+');
+    // In the second of its two sectors.
+    await slot.write(Buffer.from([0x5a]), 0, 1, 1024 + 700);
+    await slot.close();
     expect(await protect().then(() => 'nothing', reasonOf)).to.equal('SlotWriteFailed');
   });
 
