@@ -39,14 +39,16 @@ What the cases \`power/replay\` and \`power/kill\` of \`npm run test:machines\` 
   cut a disk is made that holds what was written until the last flush, any of the writes after it, and the last one torn
   at a sector; the API server's objects are set back, by way of etcd, to what they were at that entry of the log, UIDs
   included; controller and machine are started anew.
-- *Killed* cuts (\`kill-…\`): the emulator is killed with a disk that has no cache, and switched on again. What it answered to be written is
-  written.
+- *Killed* cuts (\`kill-…\`): the emulator is killed with a disk that has no cache, and switched on again. What it answered
+  to be written is written.
 
 Green means: the environment block could be read; the default slot and the armed one held a whole system; the machine
 booted by itself; it ran the old or the new version and the Node said the same; the plan went on by itself. It ended as
 the line says, the node uncordoned, the slot that ran the default, nothing armed; or, where it has to begin anew
-("goes on"), the agent was seen to do so. \`--seed\` decides the moments and what survives; \`--cut ID\` repeats one cut of a
-new recording.
+("goes on"), the agent was seen to do so.
+
+\`--seed\` decides the moments and what survives of a recording. Two recordings differ a little, as two boots do: with the
+same seed they are cut in the same parts of the same phases. \`--cut ID,ID\` makes a recording and does these cuts alone.
 
 | | cut | seed | phase | moment (entry of the log, what was written) | then | s |
 |---|---|---|---|---|---|---|
