@@ -37,8 +37,13 @@ async function killInEveryPhase(context: CaseContext): Promise<void> {
   const { booted, view } = await lookBefore(node);
   const osImages: Record<'A' | 'B', string> = { A: view.osImage, B: view.osImage };
   let newest = view.osImage;
-  for (const [kind, cuts] of ROUNDS) {
-    const { booted: from } = results.length === 0 ? { booted } : await lookBefore(node);
+  let isFirst = true;
+  for (const { kind, cuts: all } of withIds(ROUNDS)) {
+    const cuts = all.filter(({ id }) => context.wantsCut(id));
+    // The first fills the other slot, which the rollbacks need.
+    if (cuts.length === 0 && !isFirst) continue;
+    const { booted: from } = isFirst ? { booted } : await lookBefore(node);
+    isFirst = false;
     const slot = from === 'A' ? 'B' : 'A';
     if (kind === 'upgrade') {
       newest = osImageOf(nextVersion(newest));
@@ -51,13 +56,29 @@ async function killInEveryPhase(context: CaseContext): Promise<void> {
   sumUp(context, results);
 }
 
+type Cut = KillMoment & { readonly id: string };
+
+/** Cuts of the same kind are counted. */
+function withIds(rounds: typeof ROUNDS): { kind: Round['kind']; cuts: readonly Cut[] }[] {
+  const counts = new Map<string, number>();
+  return rounds.map(([kind, cuts]) => ({
+    kind,
+    cuts: cuts.map(moment => {
+      const name = `kill-${kind}-${moment.name}`;
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
+      return { ...moment, id: `${name}-${count}` };
+    }),
+  }));
+}
+
 interface Round {
   readonly node: MachineNode;
   readonly kind: 'upgrade' | 'rollback';
   readonly request: AppliedRequest;
   readonly slot: 'A' | 'B';
   readonly osImages: Readonly<Record<'A' | 'B', string>>;
-  readonly cuts: readonly KillMoment[];
+  readonly cuts: readonly Cut[];
   /** Those of all rounds; more are added. */
   readonly results: CutResult[];
 }
@@ -82,10 +103,10 @@ async function cutInPlan(context: CaseContext, round: Round): Promise<void> {
   const { world, random, seed, step } = context;
   const { node, kind, request, slot, osImages, cuts, results } = round;
   let since: string | undefined;
+  if (cuts.length === 0) await request.until(['Completed']);
   for (const [index, moment] of cuts.entries()) {
     const startMs = performance.now();
-    const number = results.filter(({ id }) => id.startsWith(`kill-${kind}-${moment.name}`)).length + 1;
-    const id = `kill-${kind}-${moment.name}-${number}`;
+    const { id } = moment;
     step(id);
     const { status, told } = await untilMoment(moment, { request, machine: node.machine, since }, random);
     const { bootId } = await node.view();
