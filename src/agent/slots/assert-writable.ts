@@ -33,7 +33,7 @@ export async function assertUnused(slot: SlotNode, hostRoot: string): Promise<vo
     throw inUse(slot, `is attached to /dev/${loop.name}`, `losetup -d /dev/${loop.name}`);
   const [holder] = slot.kind === 'block' ? await holdersOf(slot.device) : [];
   if (holder !== undefined) throw inUse(slot, `is part of ${holder}`, 'take it out of there');
-  if (await isSwap(slot, hostRoot)) throw inUse(slot, 'is swap space', 'swapoff');
+  if (await isSwap(slot, hostRoot)) throw inUse(slot, 'is swap space', `swapoff ${slot.path}`);
   const foreign = await findForeignMount(hostRoot, isOfSlot);
   if (foreign === undefined) return;
   const { mountPoint, pid, program } = foreign;

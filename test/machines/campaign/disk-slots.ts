@@ -53,19 +53,16 @@ export const DISK_SLOTS: readonly MachineCase[] = [
     retried: 'until it installs',
   }),
   obstacleCase({
-    id: 'disk/slot-on-device-mapper',
-    title: 'a device-mapper volume lies on the slot (BIOS)',
+    id: 'disk/slot-is-swap',
+    title: 'someone swaps to the slot (BIOS)',
     reason: 'SlotMounted',
     refuses: 'plan',
-    tells: /is part of dm-\d/,
+    tells: /is swap space.*swapoff \/dev\/vda/,
     node: { firmware: 'bios' },
     put: async node => {
       const device = await inactiveDevice(node);
-      await inMachine(
-        node,
-        `echo "0 $(blockdev --getsz ${device}) linear ${device} 0" | dmsetup create held`,
-      );
-      return () => inMachine(node, 'dmsetup remove held');
+      await inMachine(node, `mkswap ${device} && swapon ${device}`);
+      return () => inMachine(node, `swapoff ${device}`);
     },
     retried: 'until it installs',
   }),

@@ -7,6 +7,7 @@ import {
   environmentBytes,
   lookUntouched,
   retryAsTold,
+  untilAgentSees,
   untilBegunAndTakenBack,
   untilRefused,
   untilSkipped,
@@ -56,6 +57,7 @@ export const obstacleCase = (obstacle: Obstacle): MachineCase => ({
     await early?.until(['Downloading', 'Installing']);
     const takeAway = await obstacle.put(node, context);
     const refusal = { before, environment: await environmentBytes(node), reason, tells };
+    if (obstacle.refuses === 'node') await untilAgentSees(world, node, reason);
     const request = early ?? (await apply());
     step('to be refused');
     if (obstacle.refuses === 'plan') {

@@ -62,6 +62,24 @@ export async function untilRefused(
   return status;
 }
 
+/** Waits until the agent has said that it cannot use the node. It sleeps while nothing is asked of it, so it is woken. */
+export async function untilAgentSees(
+  { cluster }: World,
+  { name }: MachineNode,
+  reason: string,
+): Promise<void> {
+  let count = 0;
+  await eventually(
+    async () => {
+      count += 1;
+      await cluster.kubectl(['label', 'node', name, '--overwrite', `test/look-again=${count}`]);
+      const seen = await cluster.kubectl(['get', 'osinstance', name, '-n', 'default', '-o', 'yaml']);
+      return seen.stdout.includes(reason);
+    },
+    { timeoutMs: 60_000, everyMs: 1000, what: `the agent of ${name} says ${reason}` },
+  );
+}
+
 /**
  * Waits until a request skips the node for a reason, which stands wherever one looks; it has no plan, and runs on. When
  * the reason has gone, it is not skipped any more by itself.
