@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { MachineNode } from '../test/machines/machine-node.ts';
 import { rawSystem, type SystemFile, type SystemSpec } from '../test/machines/tree/system.ts';
 import { startWorld, type World } from '../test/machines/world.ts';
+import { buildProductImage } from '../tools/image/build-image.ts';
 import { followConsole } from './console-lines.ts';
 import { bold, chapter, say } from './screen.ts';
 import { applyFile, kubectl, type Stage } from './stage.ts';
@@ -15,7 +16,7 @@ const BROKEN = 'v1.35.3';
 const PATIENCE_MS = 900_000;
 const NODES = [
   ...['get', 'nodes', '-o'],
-  'custom-columns=NAME:.metadata.name,OS-IMAGE:.status.nodeInfo.osImage,KERNEL:.status.nodeInfo.kernelVersion',
+  'custom-columns=NAME:.metadata.name,OS-IMAGE:.status.nodeInfo.osImage',
 ];
 
 interface Scenery extends Stage {
@@ -57,6 +58,7 @@ async function setTheStage(stack: AsyncDisposableStack): Promise<Scenery> {
   say('takes some minutes …');
   const systems = [FIRST, SECOND].map(version => systemOf({ version }));
   for (const system of [...systems, brokenSystem()]) await rawSystem(system);
+  await buildProductImage();
   say('Starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and our controller …');
   const world = await startWorld('demo');
   stack.defer(() => world.stop());
