@@ -4,9 +4,11 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '../../env/node/run-program.ts';
 import { type Firmware, MIB } from '../disk/layout.ts';
+import type { MachineNode } from '../machine-node.ts';
 import type { DiskName } from '../qemu/command-line.ts';
 import type { World } from '../world.ts';
 import type { CaseContext, CaseNodeOptions } from './case.ts';
+import { inMachine } from './refusals.ts';
 
 const PARTITION_MIB = 24;
 
@@ -27,6 +29,10 @@ export const dataDiskNode =
     firmware,
     hardware: { diskName, dataDisk: { path: await dataDisk(world, diskName) } },
   });
+
+/** What the running system calls a partition of the second disk: the kernel may find the two in either order. */
+export const dataPartition = (node: MachineNode, number: 2 | 3): Promise<string> =>
+  inMachine(node, `blkid -L DATA-${number}`);
 
 /** SHA-256 of everything on a disk. */
 export async function hashOfDisk(path: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { eventually } from '../../env/wait.ts';
 import { MIB, slotPartition } from '../disk/layout.ts';
@@ -5,7 +6,7 @@ import type { MachineNode } from '../machine-node.ts';
 import { mendMedium, spoilMedium } from '../qemu/medium.ts';
 import type { MachineCase } from './case.ts';
 import { obstacleCase } from './obstacle.ts';
-import { inMachine } from './refusals.ts';
+import { grubDir, inMachine } from './refusals.ts';
 import { lookBefore } from './steps.ts';
 
 const PAGE = 4096;
@@ -109,23 +110,25 @@ async function inactiveSlotAt(node: MachineNode, position: number): Promise<numb
   return node.disk.partitions[slotPartition(booted === 'A' ? 'B' : 'A')].offset + position;
 }
 
-/** Where the environment block of the boot partition lies on the disk. */
-async function environmentAt({ disk }: MachineNode): Promise<number> {
-  const { offset, size } = disk.partitions.boot;
+/**
+ * Where the environment block lies on the disk. It is given a variable that nothing uses, as what is left of earlier
+ * blocks looks like one too.
+ */
+async function environmentAt(node: MachineNode): Promise<number> {
+  const mark = randomUUID();
+  await inMachine(node, `grub-editenv ${grubDir(node)}/grubenv set mark=${mark} && sync`);
+  const { offset, size } = node.disk.partitions.boot;
   const bytes = Buffer.alloc(size);
-  const file = await open(disk.path, 'r');
+  const file = await open(node.disk.path, 'r');
   try {
     await file.read(bytes, 0, size, offset);
   } finally {
     await file.close();
   }
-  const places: number[] = [];
-  // Where a cluster begins: the boot loader's own program has the words too.
-  for (let at = 0; at < size; at += 512)
-    if (bytes.toString('latin1', at, at + 25) === '# GRUB Environment Block\n') places.push(at);
-  const [only] = places;
-  if (only === undefined || places.length > 1) throw new Error(`environment blocks at ${places}`);
-  return offset + only;
+  const marked = bytes.indexOf(mark);
+  const start = bytes.lastIndexOf('# GRUB Environment Block\n', marked);
+  if (marked === -1 || start === -1 || start % 512 !== 0) throw new Error(`no block: ${marked}, ${start}`);
+  return offset + start;
 }
 
 /** Makes a page of the disk tell that it has been written since. What the system keeps of it is dropped. */

@@ -4,7 +4,7 @@ import { applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { nextVersion, osImageOf } from '../versions.ts';
 import type { MachineCase } from './case.ts';
-import { dataDiskNode } from './data-disk.ts';
+import { dataDiskNode, dataPartition } from './data-disk.ts';
 import { obstacleCase } from './obstacle.ts';
 import { grubDir, inMachine } from './refusals.ts';
 import { lookBefore, untilUpgraded } from './steps.ts';
@@ -87,8 +87,9 @@ export const DISK_SLOTS: readonly MachineCase[] = [
     tells: /ROOT-A.*ROOT-C.*slots: \{A: /,
     node: dataDiskNode({ firmware: 'uefi', diskName: 'sda' }),
     put: async node => {
-      await inMachine(node, 'e2label /dev/sdb3 ROOT-C && udevadm settle && ls -l /dev/disk/by-label/ROOT-C');
-      return () => inMachine(node, 'e2label /dev/sdb3 DATA-3 && udevadm settle');
+      const third = await dataPartition(node, 3);
+      await inMachine(node, `e2label ${third} ROOT-C && udevadm settle && ls /dev/disk/by-label/ROOT-C`);
+      return () => inMachine(node, `e2label ${third} DATA-3 && udevadm settle`);
     },
     retried: 'until it installs',
   }),

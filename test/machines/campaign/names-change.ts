@@ -1,4 +1,4 @@
-import { ok, strictEqual } from 'node:assert/strict';
+import { match, strictEqual } from 'node:assert/strict';
 import type { MachineNode } from '../machine-node.ts';
 import { applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
@@ -12,7 +12,8 @@ import { type Before, lookBefore, untilUpgraded } from './steps.ts';
 export const NAMES_THAT_CHANGE: readonly MachineCase[] = [
   {
     id: 'names/change-while-staged',
-    title: 'the disk is vda, and sdb behind another disk from the next boot on, while the image is staged',
+    title:
+      'the disk is vda, and called sd… beside another disk from the next boot on, while the image is staged',
     expected: 'the staged image is found again and tried: Completed, the other disk is untouched',
     run: async context => {
       const { world, note, step } = context;
@@ -40,7 +41,7 @@ export const NAMES_THAT_CHANGE: readonly MachineCase[] = [
       await node.machine.powerOn({ diskName: 'sda', dataDisk: { path, isFirst: true } });
       const now = await node.untilReady({ notBootId: before.view.bootId });
       const root = await inMachine(node, 'findmnt -no SOURCE / | xargs readlink -f');
-      ok(root.startsWith('/dev/sdb'), `the system runs from ${root}`);
+      match(root, /^\/dev\/sd/);
       await world.cluster.kubectl([
         'patch',
         'osupgrade',
@@ -61,7 +62,7 @@ export const NAMES_THAT_CHANGE: readonly MachineCase[] = [
   },
   {
     id: 'names/change-into-trial',
-    title: 'the disk is vda, and sdb behind another disk in the trial itself',
+    title: 'the disk is vda, and called sd… beside another disk in the trial itself',
     expected: 'the trial is confirmed: Completed, the other disk is untouched',
     run: async context => {
       const { world, note } = context;
@@ -71,7 +72,7 @@ export const NAMES_THAT_CHANGE: readonly MachineCase[] = [
       node.machine.change({ diskName: 'sda', dataDisk: { path, isFirst: true } });
       await upgrade(context, node, before);
       const root = await inMachine(node, 'findmnt -no SOURCE / | xargs readlink -f');
-      ok(root.startsWith('/dev/sdb'), `the system runs from ${root}`);
+      match(root, /^\/dev\/sd/);
       strictEqual(await hashOfDisk(path), untouched, 'SHA-256 of the other disk');
       note(`vda2 → ${root} in the trial`);
     },
