@@ -5,7 +5,7 @@ import { playOpeneuler } from './openeuler.ts';
 import { dim, say } from './screen.ts';
 
 const HELP = `Walks through upgrades of two-partition (A/B) Kubernetes nodes: a real control plane, emulated machines with the
-real agent, real system images. About two minutes, nothing is left behind, Ctrl-C ends it at any time.
+real agent, real system images. One to four minutes, nothing is left behind, Ctrl-C ends it at any time.
 
   npm run demo                 OSUpgrade: an upgrade, a damaged image, a retry
   npm run demo -- openeuler    OS of openEuler KubeOS: upgrade from a disk image over mutual TLS, from a

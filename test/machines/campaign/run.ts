@@ -41,6 +41,9 @@ process.exit();
 async function runAll(): Promise<boolean> {
   const startMs = performance.now();
   const world = await startWorld('machines');
+  // Addresses and disks would stay.
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => void world.stop().finally(() => process.exit(130)));
   const nodes = createNodes(world);
   const results: CaseResult[] = [];
   const seed = Number(options.seed);
