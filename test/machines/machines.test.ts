@@ -5,13 +5,13 @@ import { startWorld, type World } from './world.ts';
 
 /** The quick part of the campaign; `npm run test:machines` runs all of it. */
 describe('machines that really reboot', function () {
-  this.timeout(900_000);
+  this.timeout(1_200_000);
   let world: World;
   let nodes: CampaignNodes;
 
   before(async function () {
     if (process.getuid?.() !== 0) return this.skip();
-    world = await startWorld('machines');
+    world = await startWorld('machines', { trialSeconds: 900 });
     nodes = createNodes(world);
   });
   after(() => world?.stop());

@@ -42,13 +42,16 @@ export interface World {
 export interface WorldOptions {
   /** Default true: our controller runs on this host, beside the control plane. */
   readonly hasController?: boolean;
+  /** Default `TRIAL_SECONDS`. More of them where no trial is to fail, as this machine may be busy. */
+  readonly trialSeconds?: number;
 }
 
 /** Starts the control plane, our controller beside it, and the DaemonSet; nodes are added afterwards. Needs root. */
-export async function startWorld(name: string, { hasController = true }: WorldOptions = {}): Promise<World> {
+export async function startWorld(name: string, options: WorldOptions = {}): Promise<World> {
+  const { hasController = true, trialSeconds = TRIAL_SECONDS } = options;
   const product = await buildProductImage();
   const images: LoadedImage[] = [{ path: product.path, digest: product.digest }];
-  const cluster = await startCluster({ name, hasKubelets: true });
+  const cluster = await startCluster({ name, hasKubelets: true, nodeMonitorGraceSeconds: 40 });
   const api = await connectNodeApi(cluster.adminKubeconfig);
   const [server, registry] = [await startImageServer(), await startRegistry()];
   const nodes: MachineNode[] = [];
@@ -56,7 +59,7 @@ export async function startWorld(name: string, { hasController = true }: WorldOp
   await cluster.kubectl(['apply', '-k', join(ROOT, 'config/agent')]);
   await cluster.kubectl([
     ...['create', 'configmap', 'node-agent-config', '--namespace=mono-system'],
-    `--from-literal=agent.yaml=${JSON.stringify({ trialSeconds: TRIAL_SECONDS, stallSeconds: 60, healthCommand: HEALTH_COMMAND })}`,
+    `--from-literal=agent.yaml=${JSON.stringify({ trialSeconds, stallSeconds: 60, healthCommand: HEALTH_COMMAND })}`,
   ]);
   const controller = hasController ? await startController(cluster) : undefined;
   const toMachines = (address: string): string => address.replace('127.0.0.1', '10.0.2.2');
