@@ -21,6 +21,13 @@ export interface DaemonPlace {
   readonly logFile: string;
 }
 
+const running = new Set<ChildProcess>();
+
+// Before their folders are removed: one that still writes would keep its folder alive.
+process.prependOnceListener('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /**
  * Starts a program that dies with us: the kernel kills it when this process ends in whatever way, SIGKILL
  * included. It does not keep this process alive either.
@@ -33,6 +40,8 @@ export function startDaemon(path: string, args: readonly string[], place: Daemon
   });
   closeSync(log);
   child.unref();
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const { pid } = child;
   if (pid === undefined) {
     throw new Error('cannot run setpriv: install it (Debian: apt-get install util-linux)');
