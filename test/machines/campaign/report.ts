@@ -11,7 +11,10 @@ const REPORT = join(ROOT, 'docs/evidence/machines.md');
 export async function keepResults(results: readonly CaseResult[], known: readonly string[]): Promise<void> {
   const before: CaseResult[] = await readFile(RESULTS, 'utf8').then(JSON.parse, () => []);
   const isNew = new Set(results.map(result => result.id));
-  const all = [...before.filter(({ id }) => !isNew.has(id) && known.includes(id)), ...results.map(withShortError)];
+  const all = [
+    ...before.filter(({ id }) => !isNew.has(id) && known.includes(id)),
+    ...results.map(withShortError),
+  ];
   all.sort((left, right) => known.indexOf(left.id) - known.indexOf(right.id));
   await writeFile(RESULTS, `${JSON.stringify(all, null, 2)}\n`);
   await writeFile(REPORT, reportOf(all, known));
