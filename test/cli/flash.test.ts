@@ -8,6 +8,7 @@ import winston from 'winston';
 import { holdSlot } from '../../src/agent/slots/exclusive.ts';
 import { openState } from '../../src/agent/state.ts';
 import { buildImage, buildRootTar, checksumOf, type Image } from '../env/images.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import { runProgram } from '../env/node/run-program.ts';
 import { hasFile, readLabel } from '../env/node/slot-file.ts';
 import { eventually } from '../env/wait.ts';
@@ -105,7 +106,7 @@ describe('ctl flash', function () {
     }
 
     it('may be a tar of a root file system', async function () {
-      if (process.getuid?.() !== 0) this.skip();
+      needsRoot(this, 'mounting a slot');
       const { zstPath } = await buildRootTar({ version: 'v1.35.2', sizeMiB: 16, fillMiB: 1 });
       const { code, stderr } = await machine.flash([...TO_B, zstPath]);
       expect(code, stderr).to.equal(0);
@@ -113,7 +114,7 @@ describe('ctl flash', function () {
     });
 
     it('gets the guard of a trial, if its system can run one', async function () {
-      if (process.getuid?.() !== 0) this.skip();
+      needsRoot(this, 'mounting a slot');
       const none = await machine.flash([...TO_B, image.zstPath]);
       expect(`${none.code}`).to.equal('0');
       expect(none.stderr).to.contain('/usr/lib/systemd/systemd');
@@ -201,7 +202,7 @@ describe('ctl flash', function () {
     });
 
     it('is refused while it is mounted', async function () {
-      if (process.getuid?.() !== 0) this.skip();
+      needsRoot(this, 'mounting a slot');
       const loop = (await runProgram('losetup', '--show', '--find', machine.files.slots.B)).trim();
       try {
         expect(await refused([...TO_B, image.zstPath])).to.contain(loop);

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type { OSUpgradeProgressStatus } from '../../src/api/monok8s/index.ts';
 import { ScriptWorld } from '../agent/guard/script-world.ts';
-import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import { buildImage } from '../env/images.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { runProgram } from '../env/node/run-program.ts';
 import { fault } from './rows.ts';
@@ -16,7 +16,7 @@ describe('trials that a guard in the slot ends', function () {
   const world = useWorld();
   let machine: ScriptWorld;
   before(function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
   });
   beforeEach(async () => {
     machine = await ScriptWorld.make();

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import { createAuthority } from '../env/control-plane-certificates.ts';
 import { buildRootTar } from '../env/images.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { putFile } from '../env/node/node-files.ts';
 import { type Registry, startRegistry } from '../env/registry.ts';
@@ -27,7 +27,7 @@ describe('faults of a registry and its images', function () {
   let good: PushedImage;
 
   before(async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     open = await startRegistry();
     registry = await startRegistry({ tls: true, auth: 'password' });
     proxy = await startRegistryProxy(open);

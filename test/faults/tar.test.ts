@@ -1,8 +1,8 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import { buildRootTar, checksumOf, type RootTar } from '../env/images.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import type { EmulatedNode } from '../env/node/emulated-node.ts';
 import { type PowerCut, readTrace } from '../env/node/power-cut-plan.ts';
 import { runProgram } from '../env/node/run-program.ts';
@@ -25,7 +25,7 @@ describe('faults of the tar of a root file system', function () {
   let tar: RootTar;
 
   before(async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     tar = await buildRootTar({ version: NEW });
     world().server.serve(PATH, tar.path);
     node = await world().node({ secondVersion: 'v1.33.0' });

@@ -5,8 +5,9 @@ import { createInterface } from 'node:readline';
 import { expect } from 'chai';
 import { parseAllDocuments, stringify } from 'yaml';
 import { type Cluster, startCluster } from '../env/cluster.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import { eventually } from '../env/wait.ts';
-import { needsRoot, type UnpackedImage, unpackImage } from './unpacked-image.ts';
+import { type UnpackedImage, unpackImage } from './unpacked-image.ts';
 
 const NAMESPACE = 'mono-system';
 const IMAGE = 'docker.io/library/twinslot:0.1.0';
@@ -17,7 +18,7 @@ describe('the container image in a pod', function () {
   let cluster: Cluster;
 
   before(async function () {
-    needsRoot(this);
+    needsRoot(this, 'running the image');
     [unpacked, cluster] = await Promise.all([
       unpackImage(),
       startCluster({ name: 'image', controllerManager: false, scheduler: false }),

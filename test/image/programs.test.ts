@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { runCtl } from '../cli/run-ctl.ts';
-import { needsRoot, type UnpackedImage, unpackImage } from './unpacked-image.ts';
+import { needsRoot } from '../env/needs-root.ts';
+import { type UnpackedImage, unpackImage } from './unpacked-image.ts';
 
 /** What the agent runs, and what people run by `kubectl exec`. */
 const PROGRAMS = [
@@ -57,7 +58,7 @@ describe('what is in the container image runs', function () {
   };
 
   before(async function () {
-    needsRoot(this);
+    needsRoot(this, 'running the image');
     unpacked = await unpackImage();
   });
   after(() => unpacked?.remove());

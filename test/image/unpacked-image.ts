@@ -95,10 +95,3 @@ export async function unpackImage(): Promise<UnpackedImage> {
     remove: () => removeTempDir(dir),
   };
 }
-
-/** Leaves tests out, and says so, where no other root can be entered. */
-export function needsRoot(test: Mocha.Context): void {
-  if (process.getuid?.() === 0) return;
-  console.log('  running the image needs root: run npm test as root to see these tests');
-  test.skip();
-}

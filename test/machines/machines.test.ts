@@ -1,3 +1,4 @@
+import { needsRoot } from '../env/needs-root.ts';
 import { CASES } from './campaign/cases.ts';
 import { type CampaignNodes, createNodes } from './campaign/nodes.ts';
 import { runCase } from './campaign/run-case.ts';
@@ -10,7 +11,7 @@ describe('machines that really reboot', function () {
   let nodes: CampaignNodes;
 
   before(async function () {
-    if (process.getuid?.() !== 0) return this.skip();
+    needsRoot(this, 'making the system of a machine');
     world = await startWorld('machines', { trialSeconds: 900 });
     nodes = createNodes(world);
   });

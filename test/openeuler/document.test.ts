@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { NODE_SELECTOR_LABEL } from '../../src/api/openeuler/index.ts';
-import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import type { ImageServer } from '../env/image-server.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import { type Registry, startRegistry } from '../env/registry.ts';
 import { nameOf, partitionImage } from './images.ts';
 import { FIRST, useMachines } from './machines.ts';
@@ -58,7 +58,7 @@ describe('the document of KubeOS, step by step', function () {
   });
 
   it('upgrades with a Docker image', async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     await pushOsTar(registry, '1.2.0', machines().cluster.dir);
     const image = `${registry.host}/${REPOSITORY}:1.2.0`;
     await machines().apply(dockerSample({ version: '1.2.0', nodes: 9, image }));
@@ -67,7 +67,7 @@ describe('the document of KubeOS, step by step', function () {
   });
 
   it('rolls back to any version by its image', async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     const image = `${registry.host}/${REPOSITORY}:1.1.5`;
     await pushOsTar(registry, '1.1.5', machines().cluster.dir);
     await machines().apply(dockerSample({ version: '1.1.5', nodes: 9, image }));
@@ -76,7 +76,7 @@ describe('the document of KubeOS, step by step', function () {
   });
 
   it('takes the sample that upstream has today', async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     const nodes = machines().workers.map(({ name }) => name);
     await machines().cluster.kubectl(['label', 'node', ...nodes, `${NODE_SELECTOR_LABEL}=edge`]);
     const { digest } = await pushOsTar(registry, '1.3.0', machines().cluster.dir);

@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { NODE_SELECTOR_LABEL, type OSSpec } from '../../src/api/openeuler/index.ts';
-import { needsMounts } from '../agent/install/archive/needs-mounts.ts';
 import type { ImageServer } from '../env/image-server.ts';
+import { needsRoot } from '../env/needs-root.ts';
 import { type Registry, startRegistry } from '../env/registry.ts';
 import { nameOf, type Packing, pack, partitionImage, rootTar } from './images.ts';
 import { type Machines, useMachines } from './machines.ts';
@@ -185,7 +185,7 @@ describe('every way of an image to a node', function () {
       });
       for (const [at, { title, mounts }] of ways.entries())
         it(title, async function () {
-          if (mounts) needsMounts(this);
+          if (mounts) needsRoot(this, 'mounting a slot');
           await machines().view.untilComplete(`way-${at + 1}`);
           const node = machines().worker(at + 1);
           expect(node.system?.osImage).to.equal(nameOf(version));

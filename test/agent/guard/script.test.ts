@@ -5,8 +5,8 @@ import { expect } from 'chai';
 import { parseGuardNote } from '../../../src/agent/guard/note.ts';
 import { type GuardFacts, renderGuard } from '../../../src/agent/guard/render.ts';
 import { makeFileSystem } from '../../env/images.ts';
+import { needsRoot } from '../../env/needs-root.ts';
 import { runProgram } from '../../env/node/run-program.ts';
-import { needsMounts } from '../install/archive/needs-mounts.ts';
 import { ENVIRONMENT, FACTS, ScriptWorld } from './script-world.ts';
 
 interface Case {
@@ -298,7 +298,7 @@ describe('the script of a trial guard, with real mounts', function () {
   this.timeout(60_000);
   let world: ScriptWorld;
   before(function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
   });
   beforeEach(async () => {
     world = await ScriptWorld.make();

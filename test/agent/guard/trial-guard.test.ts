@@ -9,10 +9,10 @@ import { createTrialGuard, type GuardResult } from '../../../src/agent/guard/tri
 import type { BootLoader } from '../../../src/agent/ports.ts';
 import { reasonOf } from '../../../src/domain/errors.ts';
 import { makeFileSystem } from '../../env/images.ts';
+import { needsRoot } from '../../env/needs-root.ts';
 import { runProgram } from '../../env/node/run-program.ts';
 import { eventually } from '../../env/wait.ts';
 import { recordingLog } from '../host/recording-log.ts';
-import { needsMounts } from '../install/archive/needs-mounts.ts';
 import { StagingHost } from '../install/staging.ts';
 
 const UNIT = '/usr/lib/systemd/system/twinslot-trial-guard.service';
@@ -28,7 +28,7 @@ describe('a trial guard in a slot', function () {
   let cleared = 0;
 
   before(async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     dir = await mkdtemp(join(tmpdir(), 'trial-guard-'));
   });
   after(async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { makeTempDir, removeTempDir } from '../../env/cluster-temp-dir.ts';
+import { needsRoot } from '../../env/needs-root.ts';
 import {
   fsck,
   readGrubEnvironment,
@@ -15,8 +16,9 @@ describe('a disk boots', function () {
   this.timeout(900_000);
   let dir: string;
   let disks: TinyDisks;
-  before(async () => {
+  before(async function () {
     dir = makeTempDir('tiny');
+    needsRoot(this, 'making the system of a machine');
     disks = await tinyDisks(dir);
   });
   after(() => removeTempDir(dir));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeTempDir, removeTempDir } from '../../env/cluster-temp-dir.ts';
 import { checksumOf } from '../../env/images.ts';
+import { needsRoot } from '../../env/needs-root.ts';
 import { debianTree } from '../tree/debian-tree.ts';
 import { makeInitrd } from './initrd.ts';
 import {
@@ -18,8 +19,9 @@ describe('the initrd of a test machine', function () {
   this.timeout(900_000);
   let dir: string;
   let disks: TinyDisks;
-  before(async () => {
+  before(async function () {
     dir = makeTempDir('tiny');
+    needsRoot(this, 'making the system of a machine');
     disks = await tinyDisks(dir);
   });
   after(() => removeTempDir(dir));

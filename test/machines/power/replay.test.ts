@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeTempDir, removeTempDir } from '../../env/cluster-temp-dir.ts';
+import { needsRoot } from '../../env/needs-root.ts';
 import { copyDisk } from '../disk/layout.ts';
 import { readPersistFile, writeSlotFile } from '../disk/offline.ts';
 import { runUntilOff, tinyDisks } from '../disk/tiny-machine.ts';
@@ -14,7 +15,7 @@ describe('a machine whose disk keeps a log', function () {
   let dir: string;
 
   before(function () {
-    if (process.getuid?.() !== 0) return this.skip();
+    needsRoot(this, 'making the system of a machine');
     dir = makeTempDir('replay');
   });
   after(() => dir && removeTempDir(dir));

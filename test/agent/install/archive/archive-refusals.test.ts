@@ -9,11 +9,11 @@ import { expect } from 'chai';
 import { reasonOf } from '../../../../src/domain/errors.ts';
 import { type ImageServer, startImageServer } from '../../../env/image-server.ts';
 import { buildImage, buildRootTar, checksumOf, type RootTar } from '../../../env/images.ts';
+import { needsRoot } from '../../../env/needs-root.ts';
 import { runProgram } from '../../../env/node/run-program.ts';
 import { eventually } from '../../../env/wait.ts';
 import { StagingHost } from '../staging.ts';
 import { directory, file, hardlink, member, symlink, tarOf } from '../tar/build-tar.ts';
-import { needsMounts } from './needs-mounts.ts';
 
 const MIB = 1024 * 1024;
 const execute = promisify(execFile);
@@ -28,7 +28,7 @@ describe('an archive that is not taken', function () {
   let host: StagingHost;
 
   before(async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     dir = await mkdtemp(join(tmpdir(), 'tar-refusals-'));
     old = (await buildImage({ version: 'v1.34.1', sizeMiB: 6, fillMiB: 1 })).path;
     tar = await buildRootTar({ version: 'v1.35.1', fillMiB: 10 });

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { type ImageServer, startImageServer } from '../../../env/image-server.ts';
 import { buildImage, buildRootTar, checksumOf } from '../../../env/images.ts';
+import { needsRoot } from '../../../env/needs-root.ts';
 import { runProgram } from '../../../env/node/run-program.ts';
 import { listSlot, listTree, makeRichTree } from '../../../env/tar-tree.ts';
 import { StagingHost } from '../staging.ts';
-import { needsMounts } from './needs-mounts.ts';
 
 const MIB = 1024 * 1024;
 const ALL_ATTRIBUTES = ['--xattrs', '--xattrs-include=*', '--acls', '--selinux'];
@@ -21,7 +21,7 @@ describe('the tar of a root file system on a slot', function () {
   let host: StagingHost;
 
   before(async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     dir = await mkdtemp(join(tmpdir(), 'tar-slot-'));
     tree = join(dir, 'tree');
     await makeRichTree(tree);

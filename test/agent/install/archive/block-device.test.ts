@@ -7,9 +7,9 @@ import { fillSlot } from '../../../../src/agent/install/archive/fill-slot.ts';
 import { unpackArchive } from '../../../../src/agent/install/archive/unpack-archive.ts';
 import { holdSlot } from '../../../../src/agent/slots/exclusive.ts';
 import { reasonOf } from '../../../../src/domain/errors.ts';
+import { needsRoot } from '../../../env/needs-root.ts';
 import { runProgram } from '../../../env/node/run-program.ts';
 import { file, tarOf } from '../tar/build-tar.ts';
-import { needsMounts } from './needs-mounts.ts';
 
 const MIB = 1024 * 1024;
 const SLOT_BYTES = 160 * MIB;
@@ -20,7 +20,7 @@ describe('an archive on a block device', function () {
   let device = '';
 
   before(function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
   });
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'block-archive-'));

@@ -5,12 +5,12 @@ import { expect } from 'chai';
 import type { Layer } from '../../../../src/agent/install/layer.ts';
 import { StalledError } from '../../../../src/domain/errors.ts';
 import { buildImage, buildRootTar } from '../../../env/images.ts';
+import { needsRoot } from '../../../env/needs-root.ts';
 import { runProgram } from '../../../env/node/run-program.ts';
 import { listSlot, listTree, makeRichTree } from '../../../env/tar-tree.ts';
 import { StagingHost } from '../staging.ts';
 import { directory, file, hardlink, symlink, tarOf } from '../tar/build-tar.ts';
 import { DIGEST, layerOf, openLayers } from './fake-image.ts';
-import { needsMounts } from './needs-mounts.ts';
 
 const MIB = 1024 * 1024;
 const OS = file('etc/os-release', 'VERSION_ID=1\n');
@@ -44,7 +44,7 @@ describe('the layers of an image on a slot', function () {
   let host: StagingHost;
 
   before(async function () {
-    needsMounts(this);
+    needsRoot(this, 'mounting a slot');
     dir = await mkdtemp(join(tmpdir(), 'layers-'));
     old = (await buildImage({ version: 'v1.34.1', sizeMiB: 6, fillMiB: 1 })).path;
   });
