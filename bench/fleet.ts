@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { prepareAudit } from '../test/env/audit.ts';
 import { type Cluster, startCluster } from '../test/env/cluster.ts';
 import { makeTempDir, removeTempDir } from '../test/env/cluster-temp-dir.ts';
 import { type ControllerProcess, startController } from '../test/env/controller-process.ts';
 import { buildImage, type Image } from '../test/env/images.ts';
 import type { EmulatedNode } from '../test/env/node/emulated-node.ts';
 import { startNode } from '../test/env/node/start-node.ts';
-import { prepareAudit } from './audit.ts';
 import { serve } from './image-host.ts';
 import { memoryOf } from './measure.ts';
 import { say } from './table.ts';

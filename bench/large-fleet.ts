@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OS } from '../src/api/openeuler/index.ts';
+import { type Call, isWrite, prepareAudit, readCalls } from '../test/env/audit.ts';
 import { type Cluster, startCluster } from '../test/env/cluster.ts';
 import { makeTempDir, removeTempDir } from '../test/env/cluster-temp-dir.ts';
 import { type ControllerProcess, startController } from '../test/env/controller-process.ts';
 import { type Fleet, startFleet } from '../test/reconcilers/fleet-fixture.ts';
-import { type Call, isWrite, prepareAudit, readCalls } from './audit.ts';
 import { memoryOf } from './measure.ts';
 import { type Row, say } from './table.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Call, isWrite, readCalls } from '../test/env/audit.ts';
 import { readAgentOptions } from './agent-options.ts';
-import { type Call, isWrite, readCalls } from './audit.ts';
 import { type Fleet, rollBackAll, startFleet, upgradeAll, upgradeAllByOS } from './fleet.ts';
 import { median, memoryOf } from './measure.ts';
 import { type Row, say } from './table.ts';

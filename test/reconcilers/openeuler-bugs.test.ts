@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { isWrite } from '../../bench/audit.ts';
 import { NODES, OSINSTANCES } from '../../src/kube/resources.ts';
 import { ROOT } from '../../tools/lib/paths.mjs';
+import { isWrite } from '../env/audit.ts';
 import { eventually } from '../env/wait.ts';
 import { runPod, setReady } from './fleet-fixture.ts';
 import { labelOf, startWorld, tidyUp, untilSettled, type World } from './openeuler-world.ts';

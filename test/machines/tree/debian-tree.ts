@@ -12,12 +12,18 @@ const PACKAGES = words(`systemd systemd-sysv dbus udev kmod mount util-linux pro
 /** With what they depend on. Without file systems on disks of every kind, sound, or graphics. */
 const MODULES = words(`virtio_pci virtio_blk virtio_scsi virtio_net virtio_rng sd_mod nvme ahci
   ext4 crc32c_generic crc32c_intel vfat nls_ascii nls_cp437 nls_utf8 overlay loop autofs4 efivarfs fuse configfs
-  i6300esb iTCO_wdt softdog bridge veth br_netfilter tun dummy dm_mod efi_pstore
+  i6300esb iTCO_wdt softdog bridge veth br_netfilter tun dummy dm-mod efi_pstore
   iptable_nat iptable_filter xt_comment xt_conntrack xt_mark xt_MASQUERADE xt_multiport xt_nat xt_addrtype
   xt_statistic nf_nat nf_tables nft_compat nft_chain_nat nf_conntrack`);
+/** Kinds of pod networks that no test has. */
+const CNI = words('bandwidth dhcp firewall host-device ipvlan macvlan sbr static tuning vlan vrf').map(
+  name => `usr/lib/cni/${name}`,
+);
 const NOT_NEEDED = words(`usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/lintian
   usr/share/zoneinfo usr/share/perl usr/share/bash-completion usr/lib/udev/hwdb.bin usr/lib/udev/hwdb.d
-  usr/lib/x86_64-linux-gnu/gconv var/cache/apt var/cache/debconf var/lib/apt/lists var/log`);
+  usr/lib/x86_64-linux-gnu/gconv usr/bin/containerd-shim usr/bin/containerd-shim-runc-v1 usr/bin/containerd-stress
+  usr/bin/perl usr/bin/perl5.36.0 usr/lib/x86_64-linux-gnu/perl-base
+  ${CNI.join(' ')} var/cache/apt var/cache/debconf var/lib/apt/lists var/log`);
 const RECIPE = 1;
 
 /** A Debian system with a kernel in `boot/vmlinuz`, without version, units or Kubernetes of its own. */

@@ -7,7 +7,7 @@ import { makeSlotImage } from '../disk/slot-image.ts';
 import { systemTree } from './system-tree.ts';
 
 /** Size of a slot of the emulated machines. */
-export const SLOT_MIB = 640;
+export const SLOT_MIB = 448;
 const RECIPE = 1;
 
 /** What is different in one system from all others. */
