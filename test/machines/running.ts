@@ -12,6 +12,8 @@ const ENVIRONMENT = { uefi: '/boot/efi/EFI/openEuler/grubenv', bios: '/boot/grub
 export async function readRunningEnvironment({ machine, disk }: MachineNode): Promise<RunningEnvironment> {
   const { output } = await machine.run(
     `grub-editenv ${ENVIRONMENT[disk.firmware]} list; echo "root=$(lsblk -no LABEL "$(findmnt -no SOURCE /)")"`,
+    // An answer may be lost while a system starts; then it is asked anew.
+    { timeoutMs: 20_000 },
   );
   const pairs = output.split('\n').map(line => {
     const at = line.indexOf('=');

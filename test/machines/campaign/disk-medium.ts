@@ -12,7 +12,7 @@ import { lookBefore } from './steps.ts';
 const PAGE = 4096;
 const SUPERBLOCK_AT = 1024;
 /** Well behind the first flush and before the last: where the image has data. */
-const IN_THE_MIDDLE = 200 * MIB;
+const IN_THE_MIDDLE = 80 * MIB;
 
 /** Media that refuse, or do not keep what they were given. */
 export const DISK_MEDIUM: readonly MachineCase[] = [

@@ -3,13 +3,14 @@ import { eventually } from '../../env/wait.ts';
 import type { MachineNode } from '../machine-node.ts';
 import type { AppliedRequest } from '../requests.ts';
 import { readRunningEnvironment } from '../running.ts';
+import { holdConfirmation } from './holds.ts';
 import type { Before } from './steps.ts';
 
 const TRIAL_MS = 300_000;
 
 /**
  * Looks at GRUB's environment from the first moment of the trial on: the old slot is the default until the node is Ready
- * in the new system. Call it before the reboot.
+ * and healthy in the new system, which it is only after it was looked at. Call it before the reboot.
  * @returns what was seen, for the report
  */
 export async function watchDefault(
@@ -18,6 +19,7 @@ export async function watchDefault(
   before: Before,
 ): Promise<string> {
   const boots = node.machine.boots.length;
+  const hold = await holdConfirmation(node);
   // What the request fails by is told by whoever waits for it.
   await node.machine.untilBoot(boots + 1, 600_000);
   const phases: string[] = [];
@@ -31,12 +33,13 @@ export async function watchDefault(
       looks += 1;
       const phase = (await request.progress())?.status?.phase ?? '';
       if (!phases.includes(phase)) phases.push(phase);
+      if (phase === 'Confirming') await hold.release();
       return false;
     },
     // Programs take long to start on an emulated machine that is busy with its boot.
-    { timeoutMs: TRIAL_MS, everyMs: 3000, what: `the new slot of ${node.name} is the default` },
+    { timeoutMs: TRIAL_MS, everyMs: 1000, what: `the new slot of ${node.name} is the default` },
   );
-  ok(looks > 0, 'the trial was seen while the old slot was the default');
+  ok(phases.includes('Confirming'), `the trial was seen while the old slot was the default: ${phases}`);
   const view = await node.view();
   ok(
     view.isReady && view.bootId !== before.view.bootId,

@@ -22,31 +22,31 @@ export function wishesFor({ plans, timeline, log }: Recording): CutWish[] {
     const before: CutWish[] =
       kind === 'upgrade'
         ? [
-            wish('superblock', 6, { from: first, to: staged }, ['superblock of the slot']),
-            wish('marker', 3, { from: first, to: rebooting }, ['marker']),
-            wish('downloading', 5, { from: first, to: begin('Installing') ?? staged }),
-            wish('installing', 4, { from: begin('Installing') ?? first, to: staged }),
+            wish('superblock', 5, { from: first, to: staged }, ['superblock of the slot']),
+            wish('marker', 2, { from: first, to: rebooting }, ['marker']),
+            wish('downloading', 2, { from: first, to: begin('Installing') ?? staged }),
+            wish('installing', 3, { from: begin('Installing') ?? first, to: staged }),
           ]
         : [
-            wish('superblock', 3, { from: first, to: rebooting }, ['superblock of the slot']),
+            wish('superblock', 2, { from: first, to: rebooting }, ['superblock of the slot']),
             wish('marker', 2, { from: first, to: rebooting }, ['marker']),
             wish('staging', 1, { from: first, to: staged }),
           ];
     const isUpgrade = kind === 'upgrade';
     return [
       ...before,
-      wish('arming', isUpgrade ? 4 : 2, trial, ['environment']),
-      wish('trial-record', isUpgrade ? 3 : 1, { from: staged, to: booting }, ['trial record']),
+      wish('arming', isUpgrade ? 3 : 2, trial, ['environment']),
+      wish('trial-record', isUpgrade ? 2 : 1, { from: staged, to: booting }, ['trial record']),
       wish('staged', isUpgrade ? 2 : 1, { from: staged, to: rebooting }),
-      wish('rebooting', isUpgrade ? 3 : 1, trial),
+      wish('rebooting', isUpgrade ? 2 : 1, trial),
       wish('flag-cleared', isUpgrade ? 2 : 1, { from: booting, to: completed }, [
         'boot partition',
         'environment',
       ]),
-      wish('committing', isUpgrade ? 4 : 2, { from: begin('Confirming') ?? booting, to: last }, [
+      wish('committing', isUpgrade ? 3 : 2, { from: begin('Confirming') ?? booting, to: last }, [
         'environment',
       ]),
-      wish('trial', isUpgrade ? 4 : 2, { from: booting, to: begin('Confirming') ?? completed }),
+      wish('trial', isUpgrade ? 3 : 1, { from: booting, to: begin('Confirming') ?? completed }),
       wish('confirming', isUpgrade ? 2 : 1, { from: begin('Confirming') ?? booting, to: completed }),
       wish('completed', 1, { from: completed, to: last }),
     ];

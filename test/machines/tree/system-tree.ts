@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { findControlPlane } from '../../../tools/lib/binaries.mjs';
 import { ROOT } from '../../../tools/lib/paths.mjs';
 import { runProgram } from '../../env/node/run-program.ts';
@@ -40,23 +40,34 @@ const MASKED = [
     'systemd-update-utmp-runlevel.service',
   ],
 ];
-const FOLDERS = ['persist', 'boot/efi', 'boot/grub2', 'opt/cni', 'host'];
-const RECIPE = 3;
+/** They are the same in all systems and large: kept on PERSIST, an image is half as big, and every test as quick. */
+const SHARED_PROGRAMS = [
+  ...['usr/bin/kubelet', 'usr/bin/containerd', 'usr/bin/containerd-shim-runc-v2', 'usr/bin/ctr'],
+  ...['usr/sbin/runc', 'usr/lib/cni'],
+];
+const SHARED_FOLDER = 'var/opt';
+const FOLDERS = ['persist', 'boot/efi', 'boot/grub2', 'opt/cni', 'host', SHARED_FOLDER];
+const RECIPE = 4;
 
 /**
  * The root file system of an emulated node without a version: Debian, containerd, kubelet, and KubeOS's arrangement of
- * mounts. Needs root.
+ * mounts. Its `/var` is that of PERSIST. Needs root.
  */
 export async function systemTree(): Promise<string> {
   const debian = await debianTree();
   const kubelet = findControlPlane().kubelet;
-  const inputs = [RECIPE, debian.dir, kubelet.version, ENABLED, MASKED, FOLDERS];
+  const inputs = [RECIPE, debian.dir, kubelet.version, ENABLED, MASKED, FOLDERS, SHARED_PROGRAMS];
   const sources = [await hashOfFolder(FILES), await hashOfFolder(INITRD_SOURCES, /^initrd|modules|newc/)];
   return cached('system', [...inputs, ...sources], async dir => {
     await runProgram('cp', '-a', `${debian.dir}/.`, dir);
     await runProgram('cp', '-r', `${FILES}/.`, dir);
     await cp(kubelet.path, join(dir, 'usr/bin/kubelet'));
     for (const folder of FOLDERS) await mkdir(join(dir, folder), { recursive: true });
+    for (const path of SHARED_PROGRAMS) {
+      const shared = join(SHARED_FOLDER, basename(path));
+      await rename(join(dir, path), join(dir, shared));
+      await symlink(`/${shared}`, join(dir, path));
+    }
     await writeFile(join(dir, 'etc/machine-id'), `${createHash('md5').update('twinslot').digest('hex')}\n`);
     await writeFile(join(dir, 'etc/fstab'), '');
     await runProgram('chroot', dir, 'passwd', '-d', 'root');

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checksumOf } from '../../env/images.ts';
 import { runProgram } from '../../env/node/run-program.ts';
@@ -7,8 +7,8 @@ import { makeSlotImage } from '../disk/slot-image.ts';
 import { systemTree } from './system-tree.ts';
 
 /** Size of a slot of the emulated machines. */
-export const SLOT_MIB = 448;
-const RECIPE = 1;
+export const SLOT_MIB = 192;
+const RECIPE = 2;
 
 /** What is different in one system from all others. */
 export interface SystemSpec {
@@ -80,6 +80,8 @@ async function systemFile(
 }
 
 async function applySpec(tree: string, spec: SystemSpec): Promise<void> {
+  // What a slot has there is never seen: PERSIST's lies over it.
+  for (const name of await readdir(join(tree, 'var'))) await rm(join(tree, 'var', name), { recursive: true });
   const { version, prettyName = `KubeOS ${version.replace(/^v/, '')}` } = spec;
   const release = { NAME: 'KubeOS', ID: 'kubeos', VERSION_ID: version, PRETTY_NAME: prettyName };
   const text = Object.entries(release).map(([key, value]) => `${key}="${value}"\n`);
