@@ -20,7 +20,7 @@ export interface RawOptions extends InstallOptions {
  * @throws StalledError as `Stager.stage` says; whatever `blocks` throws
  */
 export async function installRaw(blocks: AsyncIterator<Buffer>, options: RawOptions): Promise<StagedImage> {
-  const unbuffered = await openUnbuffered(options.request.slot.path, options.log);
+  const unbuffered = await openUnbuffered(options.held.path, options.log);
   const readBack = createReadBack({
     handle: unbuffered ?? options.held.handle,
     signal: options.signal,

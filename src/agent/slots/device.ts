@@ -27,6 +27,7 @@ export const isSameDevice = (left: DeviceNumbers, right: DeviceNumbers): boolean
 
 /** What a slot's path leads to. */
 export interface SlotNode {
+  /** Without links: one that udev made from a label goes away with the label, that is, as soon as a slot is written. */
   readonly path: string;
   readonly kind: 'block' | 'file';
   /** Numbers of the device itself, or of the file system that the file lies on. */
@@ -38,7 +39,8 @@ export interface SlotNode {
 }
 
 /** Looks at a slot's path; undefined if it is neither a block device nor a plain file. */
-export async function statSlot(path: string): Promise<SlotNode | undefined> {
+export async function statSlot(link: string): Promise<SlotNode | undefined> {
+  const path = await realpath(link).catch(() => link);
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || !(found.isBlockDevice() || found.isFile())) return undefined;
   const kind = found.isBlockDevice() ? 'block' : 'file';

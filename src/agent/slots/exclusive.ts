@@ -3,10 +3,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { errnoOf } from '../../domain/errno.ts';
 import { StalledError, TransientError } from '../../domain/errors.ts';
-import { statSlot } from './device.ts';
+import { isSameNode, type SlotNode, statSlot } from './device.ts';
 
 /** A slot that no other of our processes has open for writing. */
-export interface HeldSlot {
+export interface HeldSlot extends Pick<SlotNode, 'path' | 'kind'> {
   /** Another one after `lend`. */
   readonly handle: FileHandle;
   /**
@@ -24,22 +24,28 @@ export interface HeldSlot {
  * with the process (a lock file would stay after a power cut).
  * @throws StalledError `SlotNotFound`, `SlotMounted`; TransientError `SlotBusy`
  */
-export async function holdSlot(path: string): Promise<HeldSlot> {
-  const node = await statSlot(path);
+export async function holdSlot(link: string): Promise<HeldSlot> {
+  const node = await statSlot(link);
   if (node === undefined)
-    throw new StalledError('SlotNotFound', `${path} is no block device and no plain file`);
-  const { major, minor } = node.device;
+    throw new StalledError('SlotNotFound', `${link} is no block device and no plain file`);
+  const { path, device } = node;
+  const { major, minor } = device;
   const lock = await lockName(
     `twinslot-${node.kind}-${major}-${minor}-${node.kind === 'file' ? node.inode : 0}`,
     path,
   );
   const exclusive = node.kind === 'block' ? constants.O_EXCL : 0;
-  const openAlone = (): Promise<FileHandle> =>
-    open(path, constants.O_RDWR | exclusive).catch((cause: unknown) => {
+  const openAlone = async (): Promise<FileHandle> => {
+    const handle = await open(path, constants.O_RDWR | exclusive).catch((cause: unknown) => {
       throw asOpenError(path, cause);
     });
+    const now = await statSlot(path);
+    if (now !== undefined && isSameNode(node, now)) return handle;
+    await handle.close();
+    throw new StalledError('SlotNotFound', `${path} is another device or file than before: retry`);
+  };
   try {
-    return new OpenSlot(await openAlone(), openAlone, lock);
+    return new OpenSlot(node, await openAlone(), openAlone, lock);
   } catch (error) {
     await unlock(lock);
     throw error;
@@ -47,11 +53,15 @@ export async function holdSlot(path: string): Promise<HeldSlot> {
 }
 
 class OpenSlot implements HeldSlot {
+  readonly path: string;
+  readonly kind: SlotNode['kind'];
   handle: FileHandle;
   readonly #open: () => Promise<FileHandle>;
   readonly #lock: Server;
 
-  constructor(handle: FileHandle, openAgain: () => Promise<FileHandle>, lock: Server) {
+  constructor(node: SlotNode, handle: FileHandle, openAgain: () => Promise<FileHandle>, lock: Server) {
+    this.path = node.path;
+    this.kind = node.kind;
     this.handle = handle;
     this.#open = openAgain;
     this.#lock = lock;

@@ -27,8 +27,10 @@ export async function watchDefault(
   await eventually(
     async () => {
       const { booted, environment } = await readRunningEnvironment(node);
-      ok(environment.has('saved_entry'), 'the boot partition is mounted');
-      if (environment.get('saved_entry') !== before.booted) return environment.get('saved_entry') === booted;
+      ok(environment.has('next_entry'), 'the boot partition is mounted');
+      // Without it GRUB takes the first entry.
+      const saved = environment.get('saved_entry') || 'A';
+      if (saved !== before.booted) return saved === booted;
       strictEqual(environment.get('next_entry') ?? '', '', 'GRUB has emptied the flag');
       looks += 1;
       const phase = (await request.progress())?.status?.phase ?? '';

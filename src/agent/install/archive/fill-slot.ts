@@ -1,6 +1,4 @@
-import { StalledError } from '../../../domain/errors.ts';
 import type { StageProgress } from '../../ports.ts';
-import { statSlot } from '../../slots/device.ts';
 import type { HeldSlot } from '../../slots/exclusive.ts';
 import { destroySuperblock } from '../superblock-io.ts';
 import { type Entry, type Inode, walk } from '../tree/tree.ts';
@@ -13,7 +11,7 @@ import { verifyTree } from './verify-tree.ts';
 
 /** A slot to be filled with files. */
 export interface FillOptions {
-  readonly slot: { readonly name: string; readonly path: string; readonly sizeBytes: number };
+  readonly slot: { readonly name: string; readonly sizeBytes: number };
   readonly held: HeldSlot;
   readonly plan: FileSystemPlan;
   readonly signal: AbortSignal;
@@ -42,9 +40,7 @@ export async function fillSlot(
   const { held, slot, signal } = options;
   await destroySuperblock(held.handle);
   try {
-    const node = await statSlot(slot.path);
-    if (node === undefined) throw new StalledError('SlotNotFound', `${slot.path} is gone: retry`);
-    await held.lend(async () => fillLent({ ...options, kind: node.kind }, fill));
+    await held.lend(async () => fillLent(options, fill));
     signal.throwIfAborted();
     return await revealFileSystem(held.handle, `ROOT-${slot.name}`);
   } catch (error) {
@@ -56,18 +52,16 @@ export async function fillSlot(
 /** What is there was hidden already; without it nobody has to wonder what it is. */
 const destroyAgain = (held: HeldSlot): Promise<void> => destroySuperblock(held.handle).catch(() => undefined);
 
-type LentOptions = FillOptions & { readonly kind: 'block' | 'file' };
-
-async function fillLent(options: LentOptions, fill: (filling: Filling) => Promise<void>): Promise<void> {
-  const { slot, kind, signal } = options;
+async function fillLent(options: FillOptions, fill: (filling: Filling) => Promise<void>): Promise<void> {
+  const { held, signal } = options;
   const tree = await unpackAll(options, fill);
   const total = bytesOf(tree);
   const tell = (done: number): void =>
     options.onProgress({ phase: 'Installing', bytesDone: Math.min(done, total), bytesTotal: total });
   tell(0);
-  await dropCaches(slot.path, kind, signal);
-  await assertSound(slot.path, signal);
-  const mounted = await mountSlot({ path: slot.path, kind }, 'check');
+  await dropCaches(held, signal);
+  await assertSound(held.path, signal);
+  const mounted = await mountSlot(held, 'check');
   try {
     await verifyTree({ root: mounted.root, tree, signal, onBytes: tell });
     await mounted.unmount();
@@ -78,7 +72,7 @@ async function fillLent(options: LentOptions, fill: (filling: Filling) => Promis
 }
 
 /** Unpacks, and flushes; returns what has to be there. */
-async function unpackAll(options: LentOptions, fill: (filling: Filling) => Promise<void>): Promise<Entry> {
+async function unpackAll(options: FillOptions, fill: (filling: Filling) => Promise<void>): Promise<Entry> {
   let [mounted, unpacker] = await begin(options);
   const drop = async (): Promise<void> => {
     await unpacker.kill();
@@ -100,9 +94,9 @@ async function unpackAll(options: LentOptions, fill: (filling: Filling) => Promi
   }
 }
 
-async function begin({ slot, kind, plan, signal }: LentOptions): Promise<[MountedSlot, Unpacker]> {
-  await makeHiddenFileSystem(slot, plan, signal);
-  const mounted = await mountSlot({ path: slot.path, kind }, 'fill');
+async function begin({ slot, held, plan, signal }: FillOptions): Promise<[MountedSlot, Unpacker]> {
+  await makeHiddenFileSystem({ path: held.path, sizeBytes: slot.sizeBytes }, plan, signal);
+  const mounted = await mountSlot(held, 'fill');
   return [
     mounted,
     new Unpacker({

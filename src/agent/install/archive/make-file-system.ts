@@ -50,7 +50,10 @@ export async function assertSound(path: string, signal: AbortSignal): Promise<vo
  * Drops what the kernel remembers of a slot, so that the next who reads it reads the disk.
  * @throws StalledError `SlotWriteFailed`, `ProgramMissing`
  */
-export async function dropCaches(path: string, kind: 'block' | 'file', signal: AbortSignal): Promise<void> {
+export async function dropCaches(
+  { path, kind }: { readonly path: string; readonly kind: 'block' | 'file' },
+  signal: AbortSignal,
+): Promise<void> {
   const argv =
     kind === 'block'
       ? ['blockdev', '--flushbufs', path]

@@ -1,4 +1,4 @@
-import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -37,12 +37,18 @@ describe('an archive on a block device', function () {
   async function* inPieces(bytes: Buffer): AsyncGenerator<Buffer> {
     for (let at = 0; at < bytes.length; at += 1000) yield bytes.subarray(at, at + 1000);
   }
-  const fill = async (bytes: Buffer, whileFilled: () => Promise<void> = async () => undefined) => {
-    const held = await holdSlot(device);
+  const fill = async (
+    bytes: Buffer,
+    whileFilled: () => Promise<void> = async () => undefined,
+    path = device,
+    whenHeld: () => Promise<void> = async () => undefined,
+  ) => {
+    const held = await holdSlot(path);
     try {
+      await whenHeld();
       return await fillSlot(
         {
-          slot: { name: 'B', path: device, sizeBytes: SLOT_BYTES },
+          slot: { name: 'B', sizeBytes: SLOT_BYTES },
           held,
           plan: planFileSystem(Buffer.alloc(1024)),
           signal: new AbortController().signal,
@@ -69,6 +75,14 @@ describe('an archive on a block device', function () {
     expect(await runProgram('debugfs', '-R', 'cat /etc/os-release', device)).to.equal('VERSION_ID=5\n');
     expect(await readFile('/proc/self/mountinfo', 'utf8')).not.to.contain(device);
     await (await holdSlot(device)).release();
+  });
+
+  it('is the device that a link led to, though the link goes away as soon as the label does', async () => {
+    const link = join(dir, 'by-label');
+    await symlink(device, link);
+    await fill(tarOf(file('etc/os-release', 'VERSION_ID=5\n')), undefined, link, () => rm(link));
+    expect(await runProgram('debugfs', '-R', 'cat /etc/os-release', device)).to.equal('VERSION_ID=5\n');
+    expect(await readdir(dir)).to.deep.equal(['disk']);
   });
 
   it('has its label and its features in every copy of the superblock', async () => {
