@@ -36,7 +36,7 @@ export interface Hardware {
   readonly dataDisk?: DataDisk | undefined;
   /** Default 1024. */
   readonly memoryMiB?: number;
-  /** Default 2. */
+  /** Default 1: several machines run at once, and the processors of one wait for each other when they are not all at work. */
   readonly cpus?: number;
   /** Address of the host, on an interface of it, at which the guest's kubelet is reached. */
   readonly kubeletAddress?: string;
@@ -62,7 +62,7 @@ export const UEFI_VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd';
 
 /** Arguments of qemu-system-x86_64: no virtualisation by hardware, and nothing that the tests do not need. */
 export function qemuArguments(hardware: Hardware): string[] {
-  const { dir, memoryMiB = 1024, cpus = 2, diskCache = 'unsafe', diskName = 'vda', devices = [] } = hardware;
+  const { dir, memoryMiB = 1024, cpus = 1, diskCache = 'unsafe', diskName = 'vda', devices = [] } = hardware;
   const { diskNode, kubeletAddress } = hardware;
   const forward = kubeletAddress === undefined ? '' : `,hostfwd=tcp:${kubeletAddress}:10250-:10250`;
   const file = `file.driver=file,file.filename=${hardware.diskPath},file.node-name=${MEDIUM_NODE},node-name=${FORMAT_NODE}`;
