@@ -18,6 +18,7 @@ const SLOW = { kind: 'slow', bytesPerSecond: 2 * 2 ** 20 } as const;
 export const AGENT_UPGRADED: readonly MachineCase[] = [
   {
     id: 'agent/upgraded-in-downloading',
+    isAlone: true,
     title: 'the DaemonSet gets another image while the system is downloaded',
     expected: 'the new agent goes on, Completed',
     run: context =>
@@ -29,6 +30,7 @@ export const AGENT_UPGRADED: readonly MachineCase[] = [
   },
   {
     id: 'agent/upgraded-in-confirming',
+    isAlone: true,
     title: 'the DaemonSet gets another image during the trial',
     expected: 'the new agent confirms, Completed',
     run: async context => {

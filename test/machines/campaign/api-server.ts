@@ -17,6 +17,7 @@ const AWAY_MS = (2 * TRIAL_SECONDS + 240) * 1000;
 export const API_SERVER: readonly MachineCase[] = [
   {
     id: 'upgrade/api-server-stopped',
+    isAlone: true,
     title: 'the API server is stopped during the reboot, and comes back during the trial',
     expected: 'nothing is decided without it, then Completed',
     run: async context => {
@@ -34,6 +35,7 @@ export const API_SERVER: readonly MachineCase[] = [
   },
   {
     id: 'upgrade/api-server-stays-away',
+    isAlone: true,
     title: 'the API server stays away for longer than the trial: no kubelet starts the agent',
     expected: 'old slot by itself, RolledBack is told when the API server is back',
     run: async context => {
@@ -48,6 +50,7 @@ export const API_SERVER: readonly MachineCase[] = [
   },
   {
     id: 'upgrade/api-server-lost-in-trial',
+    isAlone: true,
     title: 'the API server is lost in the middle of a trial, and stays away',
     expected: 'old slot by the agent itself, RolledBack is told when the API server is back',
     run: async context => {

@@ -39,8 +39,8 @@ export interface MachineCase {
   readonly expected: string;
   /** Also part of `npm test`. */
   readonly isQuick?: boolean;
-  /** Mostly waits: runs side by side with those of its neighbours that do too. */
-  readonly isIdle?: boolean;
+  /** Does something to the world of all cases, such as stopping its API server: no other case runs meanwhile. */
+  readonly isAlone?: boolean;
   /** @throws Error when something does not hold */
   run(context: CaseContext): Promise<void>;
 }

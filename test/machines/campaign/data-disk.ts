@@ -22,13 +22,19 @@ export async function dataDisk({ cluster }: World, name: string): Promise<string
   return path;
 }
 
-/** A node with such a disk as its second, and {@link dataDisk} by the name of its first. */
+/** A node with such a disk as its second; `data` is the name of that for {@link dataDisk}. */
 export const dataDiskNode =
-  ({ firmware, diskName }: { readonly firmware: Firmware; readonly diskName: DiskName }) =>
+  ({ firmware, diskName, data }: DataDiskNode) =>
   async ({ world }: CaseContext): Promise<CaseNodeOptions> => ({
     firmware,
-    hardware: { diskName, dataDisk: { path: await dataDisk(world, diskName) } },
+    hardware: { diskName, dataDisk: { path: await dataDisk(world, data) } },
   });
+
+interface DataDiskNode {
+  readonly firmware: Firmware;
+  readonly diskName: DiskName;
+  readonly data: string;
+}
 
 /** What the running system calls a partition of the second disk: the kernel may find the two in either order. */
 export const dataPartition = (node: MachineNode, number: 2 | 3): Promise<string> =>

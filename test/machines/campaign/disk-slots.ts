@@ -85,7 +85,7 @@ export const DISK_SLOTS: readonly MachineCase[] = [
     reason: 'SlotCountUnsupported',
     refuses: 'node',
     tells: /ROOT-A.*ROOT-C.*slots: \{A: /,
-    node: dataDiskNode({ firmware: 'uefi', diskName: 'sda' }),
+    node: dataDiskNode({ firmware: 'uefi', diskName: 'sda', data: 'third-root' }),
     put: async node => {
       const third = await dataPartition(node, 3);
       await inMachine(node, `e2label ${third} ROOT-C && udevadm settle && ls /dev/disk/by-label/ROOT-C`);

@@ -4,10 +4,10 @@ import { inTurn } from './in-turn.ts';
 const tick = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
 describe('the cases of a campaign', () => {
-  it('run one after the other, and idle neighbours side by side', async () => {
-    const items = ['one', 'two', 'idle-1', 'idle-2', 'three', 'idle-3'].map(name => ({
+  it('run side by side, and then those that need the world alone, one after the other', async () => {
+    const items = ['alone-1', 'one', 'two', 'alone-2'].map(name => ({
       name,
-      isIdle: name.startsWith('idle'),
+      isAlone: name.startsWith('alone'),
     }));
     const running = new Set<string>();
     const seen: string[] = [];
@@ -18,12 +18,12 @@ describe('the cases of a campaign', () => {
       await tick();
       running.delete(name);
     });
-    expect(seen).to.deep.equal(['one', 'two', 'idle-1+idle-2', 'idle-1+idle-2', 'three', 'idle-3']);
+    expect(seen).to.deep.equal(['one+two', 'one+two', 'alone-1', 'alone-2']);
   });
 
-  it('are not all idle at the same time', async () => {
+  it('are not all under way at the same time', async () => {
     let [running, most, ended] = [0, 0, 0];
-    await inTurn(new Array(20).fill({ isIdle: true }), async () => {
+    await inTurn(new Array(20).fill({}), async () => {
       running += 1;
       most = Math.max(most, running);
       await tick();

@@ -28,7 +28,7 @@ export const NAMES: readonly MachineCase[] = [
       expected: 'Completed from the other slot of the right disk; the second disk is untouched',
       run: async context => {
         const { world, note } = context;
-        const node = await context.node(await dataDiskNode({ firmware, diskName })(context));
+        const node = await context.node(await dataDiskNode({ firmware, diskName, data: diskName })(context));
         const dataPath = await dataDisk(world, diskName);
         const other = await dataPartition(node, 2);
         const [before, untouched] = [await lookBefore(node), await hashOfDisk(dataPath)];
@@ -48,7 +48,7 @@ export const NAMES: readonly MachineCase[] = [
     refuses: 'plan',
     tells: /does not lie on the disk that the system runs from.*name the slots/,
     node: async context => ({
-      ...(await dataDiskNode({ firmware: 'bios', diskName: 'vda' })(context)),
+      ...(await dataDiskNode({ firmware: 'bios', diskName: 'vda', data: 'alike' })(context)),
       isPrivate: true,
     }),
     put: async (node, { world }) => {
@@ -58,7 +58,7 @@ export const NAMES: readonly MachineCase[] = [
         node,
         `${label('ROOT-B')} && readlink -f /dev/disk/by-label/ROOT-B | grep -qx ${alien}`,
       );
-      const dataPath = await dataDisk(world, 'vda');
+      const dataPath = await dataDisk(world, 'alike');
       const alike = await hashOfDisk(dataPath);
       return async () => {
         strictEqual(await hashOfDisk(dataPath), alike, 'SHA-256 of the second disk');

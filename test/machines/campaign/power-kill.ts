@@ -38,7 +38,8 @@ async function killInEveryPhase(context: CaseContext): Promise<void> {
   const osImages: Record<'A' | 'B', string> = { A: view.osImage, B: view.osImage };
   let newest = view.osImage;
   let isFirst = true;
-  for (const { kind, cuts: all } of withIds(ROUNDS)) {
+  const rounds = withIds(ROUNDS);
+  for (const { kind, cuts: all } of rounds) {
     const cuts = all.filter(({ id }) => context.wantsCut(id));
     // The first fills the other slot, which the rollbacks need.
     if (cuts.length === 0 && !isFirst) continue;
@@ -53,7 +54,8 @@ async function killInEveryPhase(context: CaseContext): Promise<void> {
     await cutInPlan(context, { node, kind, request, slot, osImages, cuts, results });
     await request.remove();
   }
-  sumUp(context, results);
+  const ids = rounds.flatMap(({ cuts }) => cuts.map(({ id }) => id));
+  await sumUp(context, results, ids);
 }
 
 type Cut = KillMoment & { readonly id: string };

@@ -45,7 +45,11 @@ async function replayCuts(context: CaseContext): Promise<void> {
       await tellCut(context, results);
     }
     await site.history.close();
-    sumUp(context, results);
+    await sumUp(
+      context,
+      results,
+      all.map(({ id }) => id),
+    );
   } finally {
     await world.stop();
   }

@@ -30,7 +30,7 @@ export async function isEndedByGuard(
 
 /** A case of which most is waiting for the guard. */
 export const guarded = (id: string, title: string, run: MachineCase['run']): MachineCase => ({
-  ...{ id: `trial/${id}`, title, expected, isIdle: true, run },
+  ...{ id: `trial/${id}`, title, expected, run },
 });
 
 /** Systems in which our agent never starts: only the guard in the slot ends their trial. */

@@ -28,7 +28,6 @@ export const TRIAL_INERT: readonly MachineCase[] = [
     ...{
       id: 'trial/guard-is-inert',
       title: 'a confirmed system loses its agent and its kubelet',
-      isIdle: true,
     },
     expected: 'it runs on past the time of the trial',
     run: async context => {
@@ -45,7 +44,6 @@ export const TRIAL_INERT: readonly MachineCase[] = [
   },
   {
     ...{ id: 'trial/guard-mounts-by-itself', title: 'a confirmed system hangs before anything is mounted' },
-    isIdle: true,
     expected: 'its guard mounts the boot partition, finds the slot is the default, and leaves it',
     run: async context => {
       const node = await upgraded(context);
@@ -72,7 +70,7 @@ export const TRIAL_INERT: readonly MachineCase[] = [
     },
   },
   {
-    ...{ id: 'trial/guard-can-be-stopped', title: 'a person stops the guard to look around', isIdle: true },
+    ...{ id: 'trial/guard-can-be-stopped', title: 'a person stops the guard to look around' },
     expected: 'the broken system runs on; RolledBack when the person reboots',
     run: async context => {
       const trial = await tryBroken(context, { files: { 'usr/bin/kubelet': null } });

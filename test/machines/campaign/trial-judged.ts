@@ -39,7 +39,7 @@ export const TRIAL_JUDGED: readonly MachineCase[] = [
     },
   },
   {
-    ...{ id: 'trial/health-command-fails', title: 'its health command fails', expected, isIdle: true },
+    ...{ id: 'trial/health-command-fails', title: 'its health command fails', expected },
     run: context =>
       fallsBack(
         context,
@@ -48,7 +48,7 @@ export const TRIAL_JUDGED: readonly MachineCase[] = [
       ).then(() => undefined),
   },
   {
-    ...{ id: 'trial/boot-partition-missing', title: 'it does not mount the boot partition', isIdle: true },
+    ...{ id: 'trial/boot-partition-missing', title: 'it does not mount the boot partition' },
     expected,
     run: context =>
       fallsBack(
@@ -61,7 +61,6 @@ export const TRIAL_JUDGED: readonly MachineCase[] = [
     ...{
       id: 'trial/hangs-in-shutdown',
       title: 'it is not healthy, and hangs when it is to reboot',
-      isIdle: true,
     },
     expected: 'RolledBack by the agent; the guard forces the reboot',
     run: async context => {
