@@ -70,9 +70,9 @@ async function upgradeBoth(context: CaseContext, moment: Moment): Promise<void> 
   const request = await applyOSUpgrade(world, { nodeName: node.name, version, file });
   await request.until([moment.phase]);
   const old = (await findAgent(world, node))?.podName;
-  const next = image.endsWith('-next') ? image.replace(/-next$/, '') : `${image}-next`;
-  await nameOnAllNodes(world, image, next);
-  await world.cluster.kubectl(['set', 'image', ...DAEMON_SET, `${CONTAINER}=${next}`]);
+  const next = `${image}-next`;
+  await nameOnNode(node, image, next);
+  await setImage(world, next);
   await eventually(async () => isOther(await findAgent(world, node), old), {
     ...{ timeoutMs: 180_000, everyMs: 500 },
     what: `another agent than ${old} has started on ${node.name}`,
@@ -85,6 +85,8 @@ async function upgradeBoth(context: CaseContext, moment: Moment): Promise<void> 
   ok(attempt === 1, `it went on in its first attempt, not in number ${attempt}`);
   note(`${image} → ${next} in ${moment.phase}; ${before.view.osImage} → ${osImageOf(version)}`);
   await request.remove();
+  // The nodes of other cases have it by this name alone.
+  await setImage(world, image);
 }
 
 const isOther = (found: { readonly podName: string } | undefined, old: string | undefined): boolean =>
@@ -95,11 +97,12 @@ async function imageOf({ cluster }: World): Promise<string> {
   return (await cluster.kubectl(['get', ...DAEMON_SET, path])).stdout;
 }
 
+const setImage = ({ cluster }: World, image: string): Promise<unknown> =>
+  cluster.kubectl(['set', 'image', ...DAEMON_SET, `${CONTAINER}=${image}`]);
+
 /** The same content by another name, as a registry would have a release that was built anew. */
-async function nameOnAllNodes({ nodes }: World, image: string, next: string): Promise<void> {
-  for (const { machine, name } of nodes.filter(node => node.machine.isOn)) {
-    const [from, to] = [image, next].map(tag => `docker.io/library/${tag}`);
-    const { code, output } = await machine.run(`ctr -n k8s.io images tag --force ${from} ${to}`);
-    ok(code === 0, `${name} has no image ${next}: ${output}`);
-  }
+async function nameOnNode({ machine, name }: MachineNode, image: string, next: string): Promise<void> {
+  const [from, to] = [image, next].map(tag => `docker.io/library/${tag}`);
+  const { code, output } = await machine.run(`ctr -n k8s.io images tag --force ${from} ${to}`);
+  ok(code === 0, `${name} has no image ${next}: ${output}`);
 }

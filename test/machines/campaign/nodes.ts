@@ -7,6 +7,8 @@ import type { CaseNodeOptions } from './case.ts';
 export interface CampaignNodes {
   /** For one case; several may have theirs at the same time. */
   open(): CaseNodes;
+  /** Switches off all that no case uses. */
+  discardIdle(): Promise<void>;
 }
 
 /** The nodes of one case. */
@@ -51,19 +53,38 @@ export function createNodes(world: World): CampaignNodes {
         const isPrivate = options.isPrivate ?? false;
         const found = isPrivate ? undefined : idle.find(known => known.key === key);
         idle = idle.filter(known => known !== found);
-        const node = found?.node ?? (await make(options));
+        const node = found ? await resume(found.node) : await make(options);
         taken.push({ key, node, isPrivate });
         return node;
       },
       release: async isWell => {
         for (const { key, node, isPrivate } of taken) {
-          if (isWell && !isPrivate && node.machine.isOn) idle.push({ key, node });
-          else await discard(world, node);
+          if (isWell && !isPrivate && node.machine.isOn) {
+            await node.machine.control('stop');
+            idle.push({ key, node });
+          } else await discard(world, node);
         }
       },
     };
   };
-  return { open };
+  return {
+    open,
+    discardIdle: async () => {
+      const all = idle;
+      idle = [];
+      for (const { node } of all) await discard(world, node);
+    },
+  };
+}
+
+/** Lets a node go on that stood still, as one that idles takes a fifth of a processor. */
+async function resume(node: MachineNode): Promise<MachineNode> {
+  await node.machine.control('cont');
+  // Its clock stood still too.
+  await node.machine.run(`date -s @${Math.ceil(Date.now() / 1000)}`);
+  await node.untilReady();
+  await node.untilAgentRuns();
+  return node;
 }
 
 async function discard(world: World, node: MachineNode): Promise<void> {

@@ -17,6 +17,11 @@ const command = new Command('npm run test:machines --')
     'only these cuts of power cases, with commas; docs/evidence/power-cuts.md has the ids',
   )
   .option('--missing', 'of power cases, only cuts that are not green in docs/evidence yet')
+  .option(
+    '--jobs <number>',
+    'cases at a time; each is a machine that keeps one processor busy when it boots',
+    '3',
+  )
   .option('--list', 'names the cases and runs none')
   .option('--no-report', 'leaves docs/evidence alone')
   .parse();
@@ -25,6 +30,7 @@ const options = command.opts<{
   seed: string;
   cut?: string;
   missing?: boolean;
+  jobs: string;
   list?: boolean;
   report: boolean;
 }>();
@@ -53,7 +59,7 @@ async function runAll(): Promise<boolean> {
   let kept = Promise.resolve();
   const date = new Date().toISOString().slice(0, 10);
   try {
-    await inTurn(chosen, async testCase => {
+    await inTurn(chosen, Number(options.jobs), async testCase => {
       const head = `${chosen.indexOf(testCase) + 1}/${chosen.length} ${testCase.id}`;
       const show = (text: string): void => {
         const minutes = ((performance.now() - startMs) / 60_000).toFixed(1);
@@ -61,6 +67,7 @@ async function runAll(): Promise<boolean> {
           process.stdout.write(`\r\u001b[K${minutes} min  ${head}  ${text}`.slice(0, 110));
       };
       show('…');
+      if (testCase.isAlone) await nodes.discardIdle();
       const isRecorded = options.report;
       const result = await runCase(testCase, {
         ...{ world, nodes, seed, date, isRecorded, wantsCut },
