@@ -10,8 +10,8 @@ import { type MachineNode, type MachineNodeOptions, startMachineNode } from './m
 import type { LoadedImage } from './tree/persist.ts';
 import type { SystemFile } from './tree/system.ts';
 
-/** Seconds that a trial boot has in these tests: a boot takes 50 to 120, depending on how busy this machine is. */
-export const TRIAL_SECONDS = 180;
+/** Seconds that a trial boot has in these tests: a boot takes 50 to 100, depending on how busy this machine is. */
+export const TRIAL_SECONDS = 150;
 
 /** A system with this file is not healthy: the agents are told to look for it. */
 export const UNHEALTHY_FILE = 'etc/unhealthy';

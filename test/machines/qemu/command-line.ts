@@ -68,7 +68,8 @@ export function qemuArguments(hardware: Hardware): string[] {
   const file = `file.driver=file,file.filename=${hardware.diskPath},file.node-name=${MEDIUM_NODE},node-name=${FORMAT_NODE}`;
   const plainDisk = `if=none,id=disk,${file},format=raw,cache=${CACHE[diskCache]},aio=threads,discard=unmap`;
   return [
-    ...['-machine', 'q35', '-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'qemu64'],
+    // Nearly all its time goes into translating code for the first time; with less room for that it is done again and again.
+    ...['-machine', 'q35', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'qemu64'],
     ...['-smp', `${cpus}`, '-m', `${memoryMiB}`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...(diskNode ?? ['-drive', plainDisk]),
