@@ -1,4 +1,5 @@
 // What `npm run test:machines` runs.
+import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { greenCuts } from '../power/evidence.ts';
 import { startWorld } from '../world.ts';
@@ -17,11 +18,8 @@ const command = new Command('npm run test:machines --')
     'only these cuts of power cases, with commas; docs/evidence/power-cuts.md has the ids',
   )
   .option('--missing', 'of power cases, only cuts that are not green in docs/evidence yet')
-  .option(
-    '--jobs <number>',
-    'cases at a time; each is a machine that keeps one processor busy when it boots',
-    '3',
-  )
+  // More than that starves all of them: a trial is over before its system has started.
+  .option('--jobs <number>', 'cases at a time; a machine needs a processor', `${availableParallelism()}`)
   .option('--list', 'names the cases and runs none')
   .option('--no-report', 'leaves docs/evidence alone')
   .parse();
