@@ -43,7 +43,8 @@ export const TRIAL_GUARDED: readonly MachineCase[] = [
   ),
   guarded('emergency-mode', 'the mount of /var fails: emergency mode', async context => {
     const unit = await readFile(VAR_MOUNT, 'utf8');
-    const files = { 'etc/systemd/system/var.mount': unit.replace('/persist/var', '/persist/not-there') };
+    // A folder that is not there would be made by systemd; a file cannot be mounted on a folder.
+    const files = { 'etc/systemd/system/var.mount': unit.replace('/persist/var', '/etc/hostname') };
     // Its words come to PERSIST although nothing is at /var.
     await isEndedByGuard(context, { files }, { says: /emergency or rescue mode.*var\.mount/ });
   }),
