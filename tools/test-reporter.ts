@@ -23,7 +23,11 @@ export default class FileReporter extends Mocha.reporters.Base {
     super(runner, options);
     runner.on(EVENT_TEST_PASS, test => this.#print(test, styleText('green', '✔')));
     runner.on(EVENT_TEST_PENDING, test => this.#print(test, styleText('yellow', '○'), ' (skipped)'));
-    runner.on(EVENT_TEST_FAIL, test => this.#print(test, styleText('red', '✖')));
+    runner.on(EVENT_TEST_FAIL, (test, error) => {
+      // The whole of it comes at the end, which may be long from now.
+      const [firstLine = ''] = String(error?.message ?? error).split('\n');
+      this.#print(test, styleText('red', '✖'), `\n    ${firstLine}`);
+    });
     runner.on(EVENT_HOOK_END, hook => this.#addTime(hook));
     runner.on(EVENT_RUN_END, () => this.#end());
   }
