@@ -54,7 +54,7 @@ describe('controller on a real API server', function () {
   });
 
   it('upgrades node after node', async () => {
-    await fleet.makeNodes('n1', 'n2', 'n3');
+    await fleet.makeManagedNodes('n1', 'n2', 'n3');
     await fleet.request('up');
     const { status } = await complete('up');
     expect(status?.nodes).to.deep.equal({
@@ -82,7 +82,7 @@ describe('controller on a real API server', function () {
 
   it('adds less than two seconds to each node whose agent is done at once', async () => {
     const names = Array.from({ length: 10 }, (_, i) => `n${i}`);
-    await fleet.makeNodes(...names);
+    await fleet.makeManagedNodes(...names);
     const beganMs = performance.now();
     await fleet.request('up');
     await complete('up');
@@ -116,7 +116,12 @@ describe('controller on a real API server', function () {
 
   it('control-plane nodes go first, one at a time, and workers wait for them', async () => {
     const labels = { 'node-role.kubernetes.io/control-plane': '' };
-    await fleet.makeNodes({ name: 'z-cp1', labels }, { name: 'z-cp2', labels }, 'a-worker1', 'a-worker2');
+    await fleet.makeManagedNodes(
+      { name: 'z-cp1', labels },
+      { name: 'z-cp2', labels },
+      'a-worker1',
+      'a-worker2',
+    );
     fleet.agents.play('z-cp1', 'stage only');
     await fleet.request('up', { maxUnavailable: 3 });
     await fleet.untilProgress('z-cp1', 'has passed the gate', ({ spec }) => spec.plan?.gate.state === 'Open');
@@ -128,7 +133,7 @@ describe('controller on a real API server', function () {
   });
 
   it('a failed node keeps its place in the budget, and a retry gives it back', async () => {
-    await fleet.makeNodes('n1', 'n2', 'n3');
+    await fleet.makeManagedNodes('n1', 'n2', 'n3');
     fleet.agents.play('n1', 'fail');
     await fleet.request('up');
     const { status } = await fleet.untilRequest(
@@ -148,7 +153,7 @@ describe('controller on a real API server', function () {
   });
 
   it('a budget of several nodes is used and never exceeded', async () => {
-    await fleet.makeNodes('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7');
+    await fleet.makeManagedNodes('n1', 'n2', 'n3', 'n4', 'n5', 'n6', 'n7');
     await fleet.request('up', { maxUnavailable: '50%' });
     await complete('up');
     expect(fleet.agents.mostAtWork).to.equal(3);
@@ -235,7 +240,7 @@ describe('controller on a real API server', function () {
   });
 
   it('the newer request owns the nodes, also after it is deleted', async () => {
-    await fleet.makeNodes('n1', 'n2');
+    await fleet.makeManagedNodes('n1', 'n2');
     fleet.agents.play('n1', 'stay downloading');
     await fleet.request('old');
     await fleet.untilProgress('n1', 'downloads', ({ status }) => status?.phase === 'Downloading');
@@ -284,7 +289,7 @@ describe('controller on a real API server', function () {
   });
 
   it('deleting a request removes what has not begun, and lets finish what has', async () => {
-    await fleet.makeNodes('n1', 'n2');
+    await fleet.makeManagedNodes('n1', 'n2');
     fleet.agents.play('n1', 'stay rebooting');
     fleet.agents.play('n2', 'stay downloading');
     await fleet.request('up', { maxUnavailable: 2 });
@@ -404,7 +409,7 @@ describe('controller on a real API server', function () {
   });
 
   it('writes nothing when nothing changes', async () => {
-    await fleet.makeNodes('n1', 'n2');
+    await fleet.makeManagedNodes('n1', 'n2');
     fleet.agents.play('n2', 'stage only');
     await fleet.request('up');
     await fleet.untilProgress('n2', 'has passed the gate', ({ spec }) => spec.plan?.gate.state === 'Open');
@@ -425,7 +430,7 @@ describe('controller on a real API server', function () {
   });
 
   it('a second controller takes over when the first one dies, and both together keep the budget', async () => {
-    await fleet.makeNodes('n1', 'n2', 'n3', 'n4', 'n5', 'n6');
+    await fleet.makeManagedNodes('n1', 'n2', 'n3', 'n4', 'n5', 'n6');
     const second = await startController(cluster);
     try {
       fleet.agents.play('n3', 'stage only');
@@ -452,7 +457,7 @@ describe('controller on a real API server', function () {
   });
 
   it('goes on after the API server was restarted', async () => {
-    await fleet.makeNodes('n1', 'n2');
+    await fleet.makeManagedNodes('n1', 'n2');
     fleet.agents.play('n1', 'stage only');
     await fleet.request('up');
     await fleet.untilProgress('n1', 'has passed the gate', ({ spec }) => spec.plan?.gate.state === 'Open');

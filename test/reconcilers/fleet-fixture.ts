@@ -35,6 +35,11 @@ export interface Fleet {
   readonly client: FullKubeClient;
   readonly agents: FakeAgents;
   makeNodes(...nodes: readonly (NodeToMake | string)[]): Promise<void>;
+  /**
+   * Makes nodes, and waits until the controller, which has to run, manages them all: a request that is made then finds
+   * them together, so that their order counts.
+   */
+  makeManagedNodes(...nodes: readonly (NodeToMake | string)[]): Promise<void>;
   request(name: string, spec?: object): Promise<OSUpgrade>;
   patchRequest(name: string, spec: object): Promise<void>;
   getRequest(name: string): Promise<OSUpgrade>;
@@ -111,13 +116,23 @@ export async function startFleet(cluster: Cluster): Promise<Fleet> {
       ({ spec }) => node === undefined || spec.nodeName === node,
     );
   const patience = (what: string) => ({ timeoutMs: 20_000, everyMs: 50, what });
+  const makeNodes: Fleet['makeNodes'] = async (...nodes) => {
+    await Promise.all(nodes.map(node => makeNode(client, typeof node === 'string' ? { name: node } : node)));
+  };
+  const getNode: Fleet['getNode'] = name => one(client.get(NODES, { name }), name);
   return {
     client,
     agents,
-    makeNodes: async (...nodes) => {
-      await Promise.all(
-        nodes.map(node => makeNode(client, typeof node === 'string' ? { name: node } : node)),
-      );
+    makeNodes,
+    makeManagedNodes: async (...nodes) => {
+      await makeNodes(...nodes);
+      for (const node of nodes) {
+        const name = typeof node === 'string' ? node : node.name;
+        await eventually(async () => (await getNode(name)).labels['monok8s.io/managed'], {
+          timeoutMs: 20_000,
+          what: `the controller manages ${name}`,
+        });
+      }
     },
     request: (name, spec = {}) =>
       client.create(OSUPGRADES, {
@@ -150,7 +165,7 @@ export async function startFleet(cluster: Cluster): Promise<Fleet> {
         patience(`OS ${name} ${what}`),
       ),
     getInstance: name => one(client.get(OSINSTANCES, { name, namespace: 'default' }), name),
-    getNode: name => one(client.get(NODES, { name }), name),
+    getNode,
     progresses,
     untilRequest: (name, what, check) =>
       eventually(

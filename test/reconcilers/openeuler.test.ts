@@ -69,7 +69,8 @@ describe('upstream KubeOS, as its scripts see it', function () {
     return tidyUp(world, this.currentTest);
   });
 
-  const oldNodes = (...names: string[]) => world.fleet.makeNodes(...names.map(name => ({ name, ...OLD })));
+  const oldNodes = (...names: string[]) =>
+    world.fleet.makeManagedNodes(...names.map(name => ({ name, ...OLD })));
 
   it('a script that waits until no node is labelled finds all nodes done and serving', async () => {
     const { fleet, cluster } = world;

@@ -64,7 +64,10 @@ export function speakQmp(socket: Socket, onEvent: (event: QmpEvent) => void): Qm
       write({ execute: command, id, ...(values && { arguments: values }) });
     });
   send('qmp_capabilities');
-  createInterface(socket).on('line', line => {
+  const lines = createInterface(socket);
+  // It passes on what the socket tells when the emulator is killed; 'close' follows.
+  lines.on('error', () => undefined);
+  lines.on('line', line => {
     const message: Message = JSON.parse(line);
     if (message.id !== undefined) awaited.get(message.id)?.(message);
     if (message.event !== undefined)
