@@ -39,7 +39,8 @@ export function reportOf(results: readonly CaseResult[], known: readonly string[
 
 What \`npm run test:machines\` found: emulated machines (QEMU without hardware virtualisation, UEFI or a BIOS) with GRUB,
 a Debian kernel, systemd, containerd and a kubelet, laid out as KubeOS lays out a node; the product runs on them as the
-DaemonSet's pod, from its container image. \`npm run test:machines -- --only ID\` repeats one case.
+DaemonSet's pod, from its container image; since 2026-11-30 without V8's compilers, which an emulator is quicker without.
+\`npm run test:machines -- --only ID\` repeats one case.
 
 **${green} of ${known.length} cases green**, ${results.length - green} red, ${missing.length} not run; ${minutes} minutes of machine time.
 ${missing.length > 0 ? `\nNot run: ${missing.map(id => `\`${id}\``).join(', ')}.\n` : ''}
