@@ -38,6 +38,7 @@ const chosen = CASES.filter(
 
 if (options.list) for (const { id, title } of chosen) console.log(`${id.padEnd(44)} ${title}`);
 else if (chosen.length === 0) command.error(`no case has ${options.only} in its id: --list names them`);
+else if (!(Number(options.jobs) >= 1)) command.error(`--jobs is a number from 1 on, not ${options.jobs}`);
 else if (process.getuid?.() !== 0) command.error('root is needed: it makes file systems and adds addresses');
 else process.exitCode = (await runAll()) ? 0 : 1;
 process.exit();
