@@ -107,10 +107,13 @@ function whyCancelled(
   }
   const newer = takenFrom(request, node, fleet.claims);
   if (newer !== undefined) return { reason: 'Superseded', message: newer };
+  if (status?.phase === 'Rejected')
+    return { reason: status.reason ?? 'Rejected', message: status.message ?? 'the request is rejected' };
+  // What slots that cannot be read hold is not known. The agent looks at them anew in each attempt and says so.
+  if (node.slotsProblem !== undefined) return undefined;
   // A retry of a refused object, or one long after: the node may have changed since the plan was made.
   const { plan } = progress.spec;
-  if (status?.phase !== 'Rejected') return plan && request.judgeChange(node, plan);
-  return { reason: status.reason ?? 'Rejected', message: status.message ?? 'the request is rejected' };
+  return plan && request.judgeChange(node, plan);
 }
 
 /** Why the node may not be taken out of service now. Plans that only stage disturb nothing and do not count. */
@@ -125,6 +128,7 @@ function whyNotNow(
     return { reason: 'OtherPlanRunning', message: 'another plan is being worked on here' };
   const foreign = leftToUpstream(node);
   if (foreign !== undefined) return foreign;
+  if (node.slotsProblem !== undefined) return node.slotsProblem;
   return createBudget({
     maxUnavailable,
     field: fields.maxUnavailable,

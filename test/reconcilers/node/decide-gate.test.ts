@@ -13,6 +13,11 @@ import {
   staged,
 } from './cases.ts';
 
+const unreadable = {
+  version: '',
+  slotsProblem: { reason: 'BootEnvironmentInvalid', message: 'grubenv is garbage' },
+};
+
 const cases: Case[] = [
   {
     name: 'downloading: nothing to do',
@@ -181,6 +186,26 @@ const cases: Case[] = [
   {
     name: 'the node is newer by now',
     nodes: [node('n1', { version: 'v1.36.0' })],
+    progresses: atGate,
+    actions: ['gate Cancelled 1 Downgrade'],
+  },
+  {
+    name: 'its slots could not be read, and are mended: a retry is not refused for the version that is unknown',
+    nodes: [node('n1', unreadable)],
+    progresses: [progress({ on: 'n1', retryNonce: 'a', status: { phase: 'Failed', attempt: 1 } })],
+    actions: [],
+  },
+  {
+    name: 'its slots cannot be read: no drain for a boot entry that cannot be set',
+    nodes: [node('n1', unreadable)],
+    progresses: atGate,
+    actions: ['gate Closed 1 BootEnvironmentInvalid'],
+    message: /grubenv is garbage/,
+  },
+  {
+    name: 'rejected meanwhile, and its slots cannot be read',
+    nodes: [node('n1', unreadable)],
+    requests: [request('up', {}, { phase: 'Rejected', reason: 'Downgrade', message: 'x' })],
     progresses: atGate,
     actions: ['gate Cancelled 1 Downgrade'],
   },
