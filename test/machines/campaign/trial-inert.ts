@@ -33,9 +33,15 @@ export const TRIAL_INERT: readonly MachineCase[] = [
     run: async context => {
       const node = await upgraded(context);
       const { machine } = node;
-      const { output } = await machine.run(`systemctl show -p ActiveState -p Result ${GUARD}`);
-      match(output, /ActiveState=inactive/);
-      match(output, /Result=success/);
+      await eventually(
+        async () => {
+          const { output } = await machine.run(`systemctl show -p ActiveState -p Result ${GUARD}`);
+          match(output, /ActiveState=inactive/);
+          match(output, /Result=success/);
+          return true;
+        },
+        { timeoutMs: 120_000, everyMs: 5000, what: 'the guard has ended by itself' },
+      );
       await machine.run(
         'systemctl stop kubelet; ctr -n k8s.io tasks ls -q | xargs -r kill -9; systemctl stop containerd',
       );
