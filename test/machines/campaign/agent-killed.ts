@@ -1,88 +1,43 @@
 import { ok } from 'node:assert/strict';
-import { eventually } from '../../env/wait.ts';
-import type { MachineNode } from '../machine-node.ts';
 import { type AppliedRequest, applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { nextVersion, osImageOf } from '../versions.ts';
-import type { World } from '../world.ts';
 import { findAgent, killAgent, killAgentOnceRecorded } from './agent-pod.ts';
 import type { CaseContext, MachineCase } from './case.ts';
-import { type Hold, holdConfirmation, holdDrain } from './holds.ts';
+import { HELD_PHASES, type HeldPhase, type HoldPhase, type Setting } from './held-phases.ts';
 import { lookBefore, untilUpgraded } from './steps.ts';
 
-/** Slow enough to be in the middle of it. */
-const SLOW = { kind: 'slow', bytesPerSecond: 4 * 2 ** 20 } as const;
-
-/** What a case does to the agent, and when. */
+/** When the agent is killed, and how that moment is caught. */
 interface Blow {
-  /** Before the request is made. */
-  prepare?(world: World, node: MachineNode): Promise<Hold>;
-  /** Resolves when the agent was killed, to what was seen. */
-  strike(at: Target): Promise<string>;
+  readonly hold?: HoldPhase;
+  /** Resolves when the agent was killed, to what was seen. Default: in the phase that is held. */
+  strike?(at: Target): Promise<string>;
 }
 
-interface Target {
-  readonly world: World;
-  readonly node: MachineNode;
+interface Target extends Setting {
   readonly request: AppliedRequest;
-  /** Path of the image on the server. */
-  readonly path: string;
-  readonly hold: Hold;
+  readonly held: HeldPhase;
 }
 
 const BLOWS: Readonly<Record<string, Blow>> = {
-  downloading: {
-    strike: async ({ world, node, request, path }) => {
-      world.server.setFaults(path, SLOW);
-      await request.until(['Downloading']);
-      await untilBytes(world, path);
-      const killed = await killAgent(node);
-      world.server.setFaults(path);
-      return killed;
-    },
-  },
+  downloading: { hold: HELD_PHASES.downloading },
   installing: {
     strike: async ({ node, request }) => {
       await request.until(['Installing']);
       return killAgent(node);
     },
   },
-  staged: {
-    strike: async ({ world, node, request }) => {
-      await request.until(['Downloading']);
-      await setPaused(world, request, true);
-      await request.until(['Staged']);
-      const killed = await killAgent(node);
-      await setPaused(world, request, false);
-      return killed;
-    },
-  },
-  draining: {
-    prepare: holdDrain,
-    strike: async ({ node, request, hold }) => {
-      await request.until(['Draining']);
-      const killed = await killAgent(node);
-      await hold.release();
-      return killed;
-    },
-  },
+  staged: { hold: HELD_PHASES.staged },
+  draining: { hold: HELD_PHASES.draining },
   'rebooting-announced': {
-    prepare: holdDrain,
+    hold: HELD_PHASES.draining,
     strike: target => strikeOnceRecorded(target, '"armed":false'),
   },
   'rebooting-armed': {
-    prepare: holdDrain,
+    hold: HELD_PHASES.draining,
     strike: target => strikeOnceRecorded(target, '"armed":true'),
   },
-  confirming: {
-    prepare: (_, node) => holdConfirmation(node),
-    strike: async ({ node, request, hold }) => {
-      await request.until(['Confirming']);
-      const killed = await killAgent(node);
-      await hold.release();
-      return killed;
-    },
-  },
+  confirming: { hold: HELD_PHASES.confirming },
 };
 
 /** The agent's process is killed in every phase. */
@@ -93,15 +48,18 @@ export const AGENT_KILLED: readonly MachineCase[] = Object.entries(BLOWS).map(([
   run: context => survive(context, when, blow),
 }));
 
+const NOT_HELD: HeldPhase = { reach: async () => undefined, release: async () => undefined };
+
 async function survive({ node: take, world, note }: CaseContext, when: string, blow: Blow): Promise<void> {
   const node = await take({ firmware: 'uefi' });
   const before = await lookBefore(node);
   const version = nextVersion(before.view.osImage);
-  const hold = (await blow.prepare?.(world, node)) ?? { release: async () => undefined };
   const file = world.serve(await rawSystem({ version }));
+  const setting = { world, node, path: file.path };
+  const held = (await blow.hold?.(setting)) ?? NOT_HELD;
   const bootsBefore = node.machine.boots.length;
   const request = await applyOSUpgrade(world, { nodeName: node.name, version, file });
-  const seen = await blow.strike({ world, node, request, path: file.path, hold });
+  const seen = await (blow.strike ?? strike)({ ...setting, request, held });
   const status = await untilUpgraded(node, request, { before, osImage: osImageOf(version) });
   ok(status.attempt === 1, `it went on in its first attempt, not in number ${status.attempt}`);
   const reboots = node.machine.boots.length - bootsBefore;
@@ -110,24 +68,20 @@ async function survive({ node: take, world, note }: CaseContext, when: string, b
   await request.remove();
 }
 
-async function strikeOnceRecorded({ node, request, hold }: Target, word: string): Promise<string> {
-  await request.until(['Draining']);
+async function strike({ node, request, held }: Target): Promise<string> {
+  await held.reach(request);
+  const killed = await killAgent(node);
+  await held.release();
+  return killed;
+}
+
+async function strikeOnceRecorded({ node, request, held }: Target, word: string): Promise<string> {
+  await held.reach(request);
   const boots = node.machine.boots.length;
   const readResult = await killAgentOnceRecorded(node, { file: 'trial.json', word });
-  await hold.release();
+  await held.release();
   await node.machine.untilBoot(boots + 1, 300_000);
   const seen = await readResult();
   ok(seen.includes(word), `the agent was not killed in time: ${seen}`);
   return seen;
-}
-
-async function untilBytes({ server }: World, path: string): Promise<void> {
-  await eventually(() => server.bytesSent(path) > 8 * 2 ** 20, {
-    ...{ timeoutMs: 120_000, what: `8 MiB of ${path} were sent` },
-  });
-}
-
-async function setPaused({ cluster }: World, { name }: AppliedRequest, paused: boolean): Promise<void> {
-  const patch = JSON.stringify({ spec: { paused } });
-  await cluster.kubectl(['patch', 'osupgrade', name, '--type=merge', '-p', patch]);
 }

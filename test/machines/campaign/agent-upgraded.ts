@@ -1,93 +1,59 @@
-import { ok } from 'node:assert/strict';
+import { ok, strictEqual } from 'node:assert/strict';
 import { eventually } from '../../env/wait.ts';
 import type { MachineNode } from '../machine-node.ts';
-import { applyOSUpgrade } from '../requests.ts';
+import { type AppliedRequest, applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { nextVersion, osImageOf } from '../versions.ts';
 import type { World } from '../world.ts';
 import { findAgent } from './agent-pod.ts';
 import type { CaseContext, MachineCase } from './case.ts';
-import { holdConfirmation } from './holds.ts';
+import { HELD_PHASES, type HoldPhase } from './held-phases.ts';
 import { lookBefore, untilUpgraded } from './steps.ts';
 
 const DAEMON_SET = ['--namespace=mono-system', 'daemonset/node-agent'];
 const CONTAINER = 'agent';
-const SLOW = { kind: 'slow', bytesPerSecond: 2 * 2 ** 20 } as const;
 
-/** The DaemonSet gets another image in the middle of an upgrade. */
-export const AGENT_UPGRADED: readonly MachineCase[] = [
-  {
-    id: 'agent/upgraded-in-downloading',
-    isAlone: true,
-    title: 'the DaemonSet gets another image while the system is downloaded',
-    expected: 'the new agent goes on, Completed',
-    run: context =>
-      upgradeBoth(context, {
-        phase: 'Downloading',
-        begin: ({ world, path }) => world.server.setFaults(path, SLOW),
-        end: async ({ world, path }) => world.server.setFaults(path),
-      }),
-  },
-  {
-    id: 'agent/upgraded-in-confirming',
-    isAlone: true,
-    title: 'the DaemonSet gets another image during the trial',
-    expected: 'the new agent confirms, Completed',
-    run: async context => {
-      const node = await context.node({ firmware: 'bios' });
-      const hold = await holdConfirmation(node);
-      await upgradeBoth(context, {
-        ...{ node, phase: 'Confirming' },
-        end: () => hold.release(),
-      });
-    },
-  },
-];
+/** The DaemonSet gets another image in every phase that lasts: who began it is gone, and the new one goes on. */
+export const AGENT_UPGRADED: readonly MachineCase[] = Object.entries(HELD_PHASES).map(([when, hold]) => ({
+  id: `agent/upgraded-in-${when}`,
+  isAlone: true,
+  title: `the DaemonSet gets another image in ${when}`,
+  expected: 'the new agent goes on, Completed',
+  run: context => upgradeBoth(context, when, hold),
+}));
 
-interface Setting {
-  readonly world: World;
-  /** Path of the system on the image server. */
-  readonly path: string;
-}
-
-interface Moment {
-  readonly node?: MachineNode;
-  readonly phase: 'Downloading' | 'Confirming';
-  begin?(setting: Setting): void;
-  /** Lets the phase end, once the new agent runs. */
-  end(setting: Setting): Promise<void>;
-}
-
-async function upgradeBoth(context: CaseContext, moment: Moment): Promise<void> {
+async function upgradeBoth(context: CaseContext, when: string, hold: HoldPhase): Promise<void> {
   const { world, note } = context;
-  const node = moment.node ?? (await context.node({ firmware: 'uefi' }));
+  const node = await context.node({ firmware: 'bios' });
   const before = await lookBefore(node);
   const version = nextVersion(before.view.osImage);
   const file = world.serve(await rawSystem({ version }));
-  const setting = { world, path: file.path };
   const image = await imageOf(world);
-  moment.begin?.(setting);
-  const request = await applyOSUpgrade(world, { nodeName: node.name, version, file });
-  await request.until([moment.phase]);
-  const old = (await findAgent(world, node))?.podName;
   const next = `${image}-next`;
   await nameOnNode(node, image, next);
+  const held = await hold({ world, node, path: file.path });
+  const request = await applyOSUpgrade(world, { nodeName: node.name, version, file });
+  await held.reach(request);
+  const phaseBefore = await phaseOf(request);
+  const old = (await findAgent(world, node))?.podName;
   await setImage(world, next);
   await eventually(async () => isOther(await findAgent(world, node), old), {
     ...{ timeoutMs: 180_000, everyMs: 500 },
     what: `another agent than ${old} has started on ${node.name}`,
   });
   await node.untilAgentRuns();
-  const { phase } = (await request.progress())?.status ?? {};
-  ok(phase === moment.phase, `the new agent found ${moment.phase}, not ${phase}`);
-  await moment.end(setting);
+  strictEqual(await phaseOf(request), phaseBefore, 'the new agent found the phase of the old one');
+  await held.release();
   const { attempt } = await untilUpgraded(node, request, { before, osImage: osImageOf(version) });
-  ok(attempt === 1, `it went on in its first attempt, not in number ${attempt}`);
-  note(`${image} → ${next} in ${moment.phase}; ${before.view.osImage} → ${osImageOf(version)}`);
+  strictEqual(attempt, 1, 'it went on in its first attempt');
+  note(`${image} → ${next} in ${when}; ${before.view.osImage} → ${osImageOf(version)}`);
   await request.remove();
   // The nodes of other cases have it by this name alone.
   await setImage(world, image);
 }
+
+const phaseOf = async (request: AppliedRequest): Promise<string | undefined> =>
+  (await request.progress())?.status?.phase;
 
 const isOther = (found: { readonly podName: string } | undefined, old: string | undefined): boolean =>
   found !== undefined && found.podName !== old;
