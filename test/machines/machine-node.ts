@@ -8,6 +8,7 @@ import type { DiskLayout } from './disk/layout.ts';
 import { writePersistFile } from './disk/offline.ts';
 import { makeNodeDisk, type NodeDiskOptions } from './node-disk.ts';
 import type { Hardware } from './qemu/command-line.ts';
+import { tailOf } from './qemu/console.ts';
 import { type Machine, startMachine } from './qemu/machine.ts';
 
 const READY_MS = 300_000;
@@ -77,7 +78,9 @@ export async function startMachineNode(
           return seen.isReady && seen.bootId !== notBootId && seen;
         },
         { timeoutMs, everyMs: 500, what: `${name} is Ready` },
-      ),
+      ).catch((error: unknown) => {
+        throw new Error(`${String(error)}\nits console ends with:\n${tailOf(machine.console.text)}`);
+      }),
     stop: async () => {
       await machine.stop();
       // A second call finds nothing.

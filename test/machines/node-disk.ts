@@ -7,9 +7,6 @@ import { rawSystem, SLOT_MIB, type SystemSpec } from './tree/system.ts';
 
 const RECIPE = 1;
 const PERSIST_MIB = 1280;
-// The names that the network interface had in the eighties are shorter to configure.
-const KERNEL_ARGS = ['console=ttyS0,115200', 'net.ifnames=0', 'quiet'];
-
 /** What is on a node's disk before it joins a cluster. */
 export interface NodeDiskOptions {
   readonly firmware: Firmware;
@@ -24,9 +21,8 @@ export interface NodeDiskOptions {
 
 /** Puts a disk that a machine can boot at `path`; it is made once and then copied. Needs root. */
 export async function makeNodeDisk(options: NodeDiskOptions, path: string): Promise<DiskLayout> {
-  const { firmware, menuTimeout = 0, kernelArgs = [] } = options;
+  const { firmware, menuTimeout = 0, kernelArgs: extraKernelArgs = [] } = options;
   const [system, persist] = [await rawSystem(options.system), await persistTree(options.images)];
-  const extraKernelArgs = [...KERNEL_ARGS, ...kernelArgs];
   const inputs = [
     RECIPE,
     firmware,

@@ -40,7 +40,7 @@ export const HAND_FLASH: MachineCase = {
     await runProgram('ln', '-sf', first.zstPath, image);
     const [find = '', dryRun = '', flash = ''] = typedUnder(PAGE, 'From your desk', '$ ').map(here);
     const wrong = dryRun.replace(`--slot ${slot}`, `--slot ${before.booted}`);
-    await rejects(shell.run(`${find}\n${wrong}`), /runs from it|SlotRunning/);
+    await rejects(shell.run(`${find}\n${wrong}`), /the one that the system runs from/);
     const looked = await shell.run(`${find}\n${dryRun}`);
     match(looked.stdout, /nothing was written/);
     const flashed = await shell.run(`${find}\n${flash}`);

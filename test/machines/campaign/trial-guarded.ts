@@ -39,7 +39,7 @@ export const TRIAL_GUARDED: readonly MachineCase[] = [
     isEndedByGuard(context, { files: { 'usr/bin/kubelet': null } }, { says: /kubelet/ }),
   ),
   guarded('network-missing', 'it has no network', context =>
-    isEndedByGuard(context, { files: { 'etc/systemd/network/10-eth0.network': null } }, { says: /network/ }),
+    isEndedByGuard(context, { files: { 'etc/systemd/network/10-node.network': null } }, { says: /network/ }),
   ),
   guarded('emergency-mode', 'the mount of /var fails: emergency mode', async context => {
     const unit = await readFile(VAR_MOUNT, 'utf8');
