@@ -1,4 +1,6 @@
 import { ok } from 'node:assert/strict';
+import { eventually } from '../../env/wait.ts';
+import type { MachineNode } from '../machine-node.ts';
 import { type AppliedRequest, applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { nextVersion, osImageOf } from '../versions.ts';
@@ -77,11 +79,21 @@ async function strike({ node, request, held }: Target): Promise<string> {
 
 async function strikeOnceRecorded({ node, request, held }: Target, word: string): Promise<string> {
   await held.reach(request);
-  const boots = node.machine.boots.length;
+  const { machine } = node;
+  const boots = machine.boots.length;
   const readResult = await killAgentOnceRecorded(node, { file: 'trial.json', word });
+  // What comes after the record has to be written too, so there is time for the blow.
+  await limitWrites(machine, 10);
   await held.release();
-  await node.machine.untilBoot(boots + 1, 300_000);
-  const seen = await readResult();
-  ok(seen.includes(word), `the agent was not killed in time: ${seen}`);
+  const seen = await eventually(readResult, { timeoutMs: 300_000, what: 'the agent is killed' });
+  await limitWrites(machine, 0);
+  ok(seen.includes(word), `the agent was killed at another moment: ${seen}`);
+  await machine.untilBoot(boots + 1, 300_000);
   return seen;
+}
+
+/** Has the disk do so many writes in a second; 0: as many as it can. */
+async function limitWrites({ control }: MachineNode['machine'], perSecond: number): Promise<void> {
+  const none = { bps: 0, bps_rd: 0, bps_wr: 0, iops: 0, iops_rd: 0 };
+  await control('block_set_io_throttle', { device: 'disk', ...none, iops_wr: perSecond });
 }

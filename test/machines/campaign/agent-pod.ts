@@ -38,17 +38,17 @@ export async function killAgent({ machine, name }: MachineNode): Promise<string>
 /**
  * Ends the agent the moment a file of its state folder holds `word`, if it is going to in the next minutes. The shell
  * polls without a pause: there are milliseconds.
- * @returns what resolves when it has been done, to the content of the file at that moment
+ * @returns what resolves to the content of the file at that moment, or to nothing before it
  */
 export async function killAgentOnceRecorded(
   { machine }: MachineNode,
   { file, word }: { readonly file: string; readonly word: string },
-): Promise<() => Promise<string>> {
+): Promise<() => Promise<string | undefined>> {
   const path = `/var/lib/node-agent/${file}`;
   const loop = `pid=$(pgrep -o -f '${AGENT}'); until { read -r t < ${path} || [ "$t" ]; } 2>/dev/null && [[ $t == *'${word}'* ]]; do :; done; kill -9 $pid; echo "killed $pid: $t" > /var/tmp/killed; sync`;
   await machine.run(`rm -f /var/tmp/killed; ( ${loop} ) > /dev/null 2>&1 & disown`);
   return async () => {
-    const { output } = await machine.run('cat /var/tmp/killed');
-    return output;
+    const { code, output } = await machine.run('cat /var/tmp/killed');
+    return code === 0 && output !== '' ? output : undefined;
   };
 }
