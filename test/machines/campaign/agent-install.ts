@@ -57,7 +57,7 @@ async function installAndUpgrade(world: World, { note, step }: CaseContext): Pro
   const { after, leader } = await eventually(
     async () => {
       const [after, leader] = [await controllerPod(world), await leaderOf(world)];
-      return leader.startsWith(after.name) && { after, leader };
+      return leader.includes(after.name) && { after, leader };
     },
     { timeoutMs: 120_000, everyMs: 1000, what: 'the pod of the controller leads' },
   );
