@@ -50,6 +50,10 @@ the line says, the node uncordoned, the slot that ran the default, nothing armed
 \`--seed\` decides the moments and what survives of a recording. Two recordings differ a little, as two boots do: with the
 same seed they are cut in the same parts of the same phases. \`--cut ID,ID\` makes a recording and does these cuts alone.
 
+The machine checks what both slots share before it mounts it, as [every node should](../agent.md#what-a-node-must-have).
+While it did not, one cut of a recording tore the last block of that file system's journal (2,048 of 4,096 bytes), Linux
+6.1 refused to mount it, and the node stayed in emergency mode.
+
 | | cut | seed | phase | moment (entry of the log, what was written) | then | s |
 |---|---|---|---|---|---|---|
 ${lines.join('\n')}
