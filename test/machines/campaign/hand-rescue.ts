@@ -1,4 +1,4 @@
-import { ok, strictEqual } from 'node:assert/strict';
+import { strictEqual } from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { runProgram } from '../../env/node/run-program.ts';
 import { eventually } from '../../env/wait.ts';
@@ -10,7 +10,7 @@ import { systemTree } from '../tree/system-tree.ts';
 import type { MachineCase } from './case.ts';
 import { screenOnPage, typedOnPage, untilScreen } from './hand-page.ts';
 import { forSlot } from './hand-prompt.ts';
-import { takeWithTwoSystems } from './hand-steps.ts';
+import { takeWithTwoSystems, typeToShell } from './hand-steps.ts';
 import { untilAtPeace } from './steps.ts';
 
 const HEADING = 'A rescue medium';
@@ -90,13 +90,4 @@ async function logIn({ machine }: MachineNode): Promise<void> {
   await machine.console.untilSeen(/ login: $/, { from: mark });
   machine.console.type('root\r');
   await machine.console.untilSeen(/# $/, { from: mark });
-}
-
-/** Types a line, and holds it to success. */
-async function typeToShell({ machine }: MachineNode, line: string): Promise<void> {
-  const mark = machine.console.mark;
-  if (line === 'poweroff') return machine.console.type(`${line}\r`);
-  machine.console.type(`${line}; echo "ended with $?"\r`);
-  const [, code, rest] = await machine.console.untilSeen(/\nended with (\d+)\n([\s\S]*# )$/, { from: mark });
-  ok(code === '0', `${line} ended with ${code}:\n${machine.console.text.slice(mark)}${rest ?? ''}`);
 }

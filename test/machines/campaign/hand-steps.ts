@@ -84,3 +84,12 @@ export async function forgetEvents(world: World, node: MachineNode): Promise<voi
   const fields = `involvedObject.name=${node.name},reason=ManualBootKept`;
   await world.cluster.kubectl(['delete', 'events', '--all-namespaces', `--field-selector=${fields}`]);
 }
+
+/** Types a line at the console's shell, and holds it to the exit code `wanted`; does not wait for the machine's end. */
+export async function typeToShell({ machine }: MachineNode, line: string, wanted = 0): Promise<void> {
+  const mark = machine.console.mark;
+  if (/^(poweroff|reboot)$/.test(line)) return machine.console.type(`${line}\r`);
+  machine.console.type(`${line}; echo "ended with $?"\r`);
+  const [, code, rest] = await machine.console.untilSeen(/\nended with (\d+)\n([\s\S]*# )$/, { from: mark });
+  strictEqual(Number(code), wanted, `${line} ended so:\n${machine.console.text.slice(mark)}${rest ?? ''}`);
+}

@@ -1,3 +1,4 @@
+import type { MachineNode } from '../machine-node.ts';
 import { applyOSUpgrade } from '../requests.ts';
 import { rawSystem } from '../tree/system.ts';
 import { nextVersion, osImageOf } from '../versions.ts';
@@ -11,18 +12,21 @@ export const UPGRADES: readonly MachineCase[] = [
     title: 'OSUpgrade, raw image, UEFI',
     expected: 'Completed, saved_entry is the new slot',
     isQuick: true,
-    run: upgrade,
+    run: async context => upgrade(context, await context.node({ firmware: 'uefi' })),
   },
   {
     id: 'upgrade/raw-osupgrade-uefi-back',
-    title: 'the same node again, into the other slot',
+    title: 'from slot B into slot A',
     expected: 'Completed, saved_entry is the new slot',
-    run: upgrade,
+    run: async context => {
+      const node = await context.node({ firmware: 'uefi' });
+      if ((await lookBefore(node)).booted === 'A') await upgrade(context, node);
+      await upgrade(context, node);
+    },
   },
 ];
 
-async function upgrade({ node: take, world, note }: CaseContext): Promise<void> {
-  const node = await take({ firmware: 'uefi' });
+async function upgrade({ world, note }: CaseContext, node: MachineNode): Promise<void> {
   const before = await lookBefore(node);
   const version = nextVersion(before.view.osImage);
   const file = world.serve(await rawSystem({ version }));
