@@ -7,6 +7,7 @@ import { rawSystem, SLOT_MIB, type SystemSpec } from './tree/system.ts';
 
 const RECIPE = 1;
 const PERSIST_MIB = 1280;
+
 /** What is on a node's disk before it joins a cluster. */
 export interface NodeDiskOptions {
   readonly firmware: Firmware;
